@@ -1,0 +1,46 @@
+# Everything a person or CI runs. `make help` lists the targets.
+PYTHON ?= python3
+BIN := .venv/bin
+
+.DEFAULT_GOAL := help
+.PHONY: help install demo test lint types unit system lock clean
+
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+install: .venv/installed ## Create .venv and install the hash-pinned lock, for all targets
+
+.venv/installed: requirements-dev.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed; name one with: make install PYTHON=python3.12"; exit 1; }
+	$(PYTHON) -m venv --clear .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+demo: install ## Server, emulator and worker on this machine; two videos from request to file
+	$(BIN)/manxue demo
+
+test: install lint types ## Everything the project tests: lint, types, unit, workflow and system tests
+	$(BIN)/pytest -n 2
+
+lint: install ## Ruff: rules and formatting
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: install ## mypy, strict
+	$(BIN)/mypy
+	$(BIN)/mypy tests
+
+unit: install ## Only the tests that need no server
+	$(BIN)/pytest tests/unit
+
+system: install ## Only the tests against the real Temporal server and the emulator
+	$(BIN)/pytest tests/workflow tests/system
+
+lock: install ## Pin the newest versions that pyproject.toml allows, with hashes
+	$(BIN)/python -m pip install --quiet uv
+	$(BIN)/uv pip compile pyproject.toml --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-annotate --no-header -o requirements.lock
+	$(BIN)/uv pip compile pyproject.toml --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-annotate --no-header --extra local --extra dev -o requirements-dev.lock
+
+clean: ## Remove what the targets made, but not the videos
+	rm -rf .venv .manxue .mypy_cache .ruff_cache .hypothesis
