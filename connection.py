@@ -1,0 +1,86 @@
+"""The way to Temporal, the same for worker, starter and command line.
+
+Address, namespace, TLS and API key follow Temporal's own standard (`TEMPORAL_ADDRESS`, `TEMPORAL_NAMESPACE`,
+`TEMPORAL_PROFILE`, the TOML file), so that a shell in which the `temporal` CLI works runs the worker too.
+"""
+
+from temporalio.api.enums.v1 import IndexedValueType
+from temporalio.api.operatorservice.v1 import AddSearchAttributesRequest, ListSearchAttributesRequest
+from temporalio.client import Client
+from temporalio.contrib.pydantic import pydantic_data_converter
+from temporalio.envconfig import ClientConfig
+from temporalio.runtime import Runtime
+from temporalio.service import RPCError, RPCStatusCode
+
+from workflows.contract import SEARCH_ATTRIBUTES
+
+DEFAULT_ADDRESS = "localhost:7233"
+
+
+class TemporalUnavailable(Exception):
+    """Temporal cannot be used as configured; the text says what was tried and what to do."""
+
+
+async def connect(runtime: Runtime | None = None) -> Client:
+    """Connect as the environment says. Raises TemporalUnavailable, also when the namespace does not exist."""
+    try:
+        config = ClientConfig.load_client_connect_config()
+    except Exception as error:
+        raise TemporalUnavailable(f"the Temporal configuration cannot be read: {error}") from error
+    config.setdefault("target_host", DEFAULT_ADDRESS)
+    config.setdefault("namespace", "default")
+    address, namespace = config["target_host"], config["namespace"]
+    try:
+        client = await Client.connect(**config, data_converter=pydantic_data_converter, runtime=runtime)
+    except (RuntimeError, RPCError, ValueError) as error:
+        raise TemporalUnavailable(
+            f"no Temporal server answers at {address}; start one with `manxue local`, or set TEMPORAL_ADDRESS ({error})"
+        ) from error
+    await _require_namespace(client, address, namespace)
+    return client
+
+
+async def ensure_search_attributes(client: Client) -> list[str]:
+    """Register the search attributes that are missing in the client's namespace, and name them.
+
+    An unregistered one would make every workflow task fail for ever, so a worker calls this before it polls.
+    Raises TemporalUnavailable where registering is not allowed (Temporal Cloud: create them by `tcld` or its UI).
+    """
+    operator = client.operator_service
+    try:
+        known = await operator.list_search_attributes(ListSearchAttributesRequest(namespace=client.namespace))
+        missing = [name for name in SEARCH_ATTRIBUTES if name not in known.custom_attributes]
+        if missing:
+            keyword = IndexedValueType.INDEXED_VALUE_TYPE_KEYWORD
+            wanted = dict.fromkeys(missing, keyword)
+            await operator.add_search_attributes(
+                AddSearchAttributesRequest(namespace=client.namespace, search_attributes=wanted)
+            )
+    except RPCError as error:
+        if await _all_usable(client):
+            return []
+        raise TemporalUnavailable(
+            f"the search attributes {', '.join(SEARCH_ATTRIBUTES)} (type Keyword) cannot be registered in the namespace "
+            f"{client.namespace} ({error.message}); have them created there, then start again"
+        ) from error
+    return missing
+
+
+async def _require_namespace(client: Client, address: str, namespace: str) -> None:
+    try:
+        await client.count_workflows("ExecutionStatus = 'Running'")
+    except RPCError as error:
+        if error.status == RPCStatusCode.NOT_FOUND:
+            raise TemporalUnavailable(
+                f"the Temporal server at {address} has no namespace {namespace!r}; set TEMPORAL_NAMESPACE, or create it: "
+                f"temporal operator namespace create -n {namespace}"
+            ) from error
+        raise TemporalUnavailable(f"the Temporal server at {address} refused: {error.message}") from error
+
+
+async def _all_usable(client: Client) -> bool:
+    try:
+        await client.count_workflows(" OR ".join(f"{name} = 'x'" for name in SEARCH_ATTRIBUTES))
+    except RPCError:
+        return False
+    return True

@@ -1,0 +1,83 @@
+"""The request as the rest of the program knows it: checked, legacy names resolved, defaults filled in."""
+
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+
+from manxue.vocabulary import Mode
+
+
+class CheckedRequest(BaseModel):
+    """A request that the provider's documented rules accept, legacy names resolved and defaults filled in."""
+
+    model_config = ConfigDict(frozen=True)
+
+    model: str
+    prompt: str
+    duration: int
+    """Seconds, 4 to 15."""
+    ratio: str
+    mode: Mode
+    first_image: str | None = None
+    last_image: str | None = None
+    reference_images: tuple[str, ...] = ()
+    reference_videos: tuple[str, ...] = ()
+    reference_audios: tuple[str, ...] = ()
+    extra: dict[str, Any] = {}
+    """Undocumented provider fields that the caller asked to be sent as they are."""
+
+    def images(self) -> list[str]:
+        """Every image reference, in the order of the fields, each once."""
+        frames = [url for url in (self.first_image, self.last_image) if url]
+        return list(dict.fromkeys([*frames, *self.reference_images]))
+
+    def body(self) -> dict[str, Any]:
+        """The JSON body of the create call."""
+        media = {
+            "first_image": self.first_image,
+            "last_image": self.last_image,
+            "referenceImages": list(self.reference_images),
+            "referenceVideos": list(self.reference_videos),
+            "referenceAudios": list(self.reference_audios),
+        }
+        given = {name: value for name, value in media.items() if value}
+        always = {"model": self.model, "prompt": self.prompt, "duration": self.duration, "ratio": self.ratio}
+        return {**always, **given, **self.extra}
+
+    def with_media(self, replaced: dict[str, str]) -> "CheckedRequest":
+        """The same request with each media reference that is a key of `replaced` exchanged for its value."""
+
+        def swap(url: str) -> str:
+            return replaced.get(url, url)
+
+        return self.model_copy(
+            update={
+                "first_image": self.first_image and swap(self.first_image),
+                "last_image": self.last_image and swap(self.last_image),
+                "reference_images": tuple(map(swap, self.reference_images)),
+                "reference_videos": tuple(map(swap, self.reference_videos)),
+                "reference_audios": tuple(map(swap, self.reference_audios)),
+            }
+        )
+
+
+def mode_of(
+    first: str | None,
+    last: str | None,
+    images: tuple[str, ...],
+    videos: tuple[str, ...],
+    audios: tuple[str, ...],
+) -> Mode:
+    if first:
+        return Mode.FIRST_LAST_FRAME if last else Mode.FIRST_FRAME
+    match (bool(images), bool(videos), bool(audios)):
+        case (False, False, False):
+            return Mode.TEXT
+        case (True, False, False):
+            return Mode.IMAGE_REFERENCE
+        case (False, True, False):
+            return Mode.VIDEO_REFERENCE
+        case (False, False, True):
+            return Mode.AUDIO_REFERENCE
+        case _:
+            return Mode.MULTIMODAL_REFERENCE

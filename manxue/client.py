@@ -1,0 +1,107 @@
+"""The provider's four calls over HTTP. One request each: no retries, no loops; repeating is Temporal's work."""
+
+import asyncio
+import json
+from types import TracebackType
+from typing import Any, Self
+from urllib.parse import quote
+
+import httpx
+
+from manxue.answers import AssetState, AssetUpload, CreatedTask, TaskStatus
+from manxue.errors import UnknownOutcome, from_status, from_transport, retry_after_seconds
+from manxue.vocabulary import ASSET_STATUS_PATH, ASSET_UPLOAD_PATH, CREATE_PATH, DEFAULT_BASE_URL, RESULT_PATH
+from manxue.wire import read_asset_states, read_created, read_task, read_upload, said_in
+
+CREATE_TIMEOUT = httpx.Timeout(60.0, connect=10.0)
+"""Seconds. Long, because giving up on a create call leaves its outcome unknown."""
+QUERY_TIMEOUT = httpx.Timeout(20.0, connect=10.0)
+ASSET_TIMEOUT = httpx.Timeout(60.0, connect=10.0)
+
+_MAX_ANSWER = 4 * 1024 * 1024
+
+
+class ManxueClient:
+    """All calls raise a `manxue.errors.ManxueError`. One instance, and its connection pool, serves a whole worker."""
+
+    def __init__(self, api_key: str, base_url: str = DEFAULT_BASE_URL) -> None:
+        options: dict[str, Any] = {
+            "base_url": base_url.rstrip("/"),
+            "headers": {"Authorization": f"Bearer {api_key}", "Accept": "application/json"},
+            "follow_redirects": False,
+            "trust_env": False,
+        }
+        self._http = httpx.AsyncClient(
+            limits=httpx.Limits(max_connections=100, max_keepalive_connections=20), **options
+        )
+        # A kept-alive connection that the server has just closed fails after bytes were written, which for a
+        # create call is an unknown outcome. A fresh connection fails before.
+        self._fresh = httpx.AsyncClient(
+            limits=httpx.Limits(max_connections=100, max_keepalive_connections=0), **options
+        )
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._http.aclose()
+        await self._fresh.aclose()
+
+    async def create(self, body: dict[str, Any]) -> CreatedTask:
+        """Create a task. **Not idempotent**: each accepted call is a render, and is billed."""
+        return read_created(await self._call(self._fresh, "POST", CREATE_PATH, body, CREATE_TIMEOUT))
+
+    async def query(self, task_id: str) -> TaskStatus:
+        """Ask for a task's status; a completed one answers with a fresh temporary URL."""
+        path = RESULT_PATH.format(id=quote(task_id, safe=""))
+        return read_task(await self._call(self._http, "GET", path, None, QUERY_TIMEOUT))
+
+    async def upload_assets(self, images: list[str], videos: list[str], audios: list[str]) -> AssetUpload:
+        """Submit media for review. Not idempotent: a second call makes second assets (they cost nothing)."""
+        lists = {"imageUrls": images, "videoUrls": videos, "audioUrls": audios}
+        body = {name: urls for name, urls in lists.items() if urls}
+        answer = await self._call(self._http, "POST", ASSET_UPLOAD_PATH, body, ASSET_TIMEOUT)
+        return read_upload(answer, [*images, *videos, *audios])
+
+    async def asset_states(self, asset_ids: list[str]) -> dict[str, AssetState]:
+        """Ask for the review states of assets. An id that is missing from the answer was not looked up: ask again."""
+        answer = await self._call(self._http, "POST", ASSET_STATUS_PATH, {"assetIds": asset_ids}, ASSET_TIMEOUT)
+        return read_asset_states(answer)
+
+    async def _call(self, http: httpx.AsyncClient, method: str, path: str, body: Any, limits: httpx.Timeout) -> Any:
+        # httpx's read timeout restarts with each byte; this one does not, so a slow drip ends too.
+        try:
+            async with (
+                asyncio.timeout(1.5 * (limits.read or 0)),
+                http.stream(method, path, json=body, timeout=limits) as response,
+            ):
+                content = await _read_bounded(response)
+        except TimeoutError:
+            raise UnknownOutcome("the provider did not finish its answer in time") from None
+        except (httpx.RequestError, httpx.InvalidURL) as error:
+            raise from_transport(error) from None  # httpx errors hold the request, and with it the API key
+        try:
+            answer = json.loads(content)
+        except (ValueError, RecursionError):
+            answer = None
+        if not response.is_success:
+            said = said_in(answer) or ("" if answer is not None else _start_of(content))
+            raise from_status(response.status_code, said, retry_after_seconds(response.headers.get("Retry-After")))
+        if answer is None:
+            raise UnknownOutcome(f"the provider answered {response.status_code} with something that is not JSON")
+        return answer
+
+
+async def _read_bounded(response: httpx.Response) -> bytes:
+    content = bytearray()
+    async for block in response.aiter_bytes():
+        content += block
+        if len(content) > _MAX_ANSWER:
+            raise UnknownOutcome(f"the provider's answer is larger than {_MAX_ANSWER} bytes")
+    return bytes(content)
+
+
+def _start_of(content: bytes) -> str:
+    return " ".join(content[:200].decode("utf-8", "replace").split())

@@ -1,0 +1,48 @@
+"""Which media references the provider, or this worker on its behalf, can use."""
+
+from urllib.parse import urlsplit
+
+OBJECT_STORE_SCHEMES = ("s3", "gs", "az")
+"""Private buckets: the worker presigns such a reference inside the activity that sends it."""
+
+_ALLOWED = "give an http(s):// URL, an asset:// id, or an s3://, gs:// or az:// reference"
+
+
+def is_http(reference: str) -> bool:
+    """Whether the reference is a plain http or https URL."""
+    return reference.split("://", 1)[0].lower() in ("http", "https")
+
+
+def is_object_store(reference: str) -> bool:
+    """Whether the reference names an object in a bucket that must be presigned before it is sent."""
+    return reference.split("://", 1)[0].lower() in OBJECT_STORE_SCHEMES
+
+
+def media_url_problem(reference: str) -> str | None:
+    """What is wrong with a media reference, as a hint; None when it can be used."""
+    if not reference.strip():
+        return f"must not be empty; {_ALLOWED}"
+    if any(c.isspace() or ord(c) < 0x20 or ord(c) == 0x7F for c in reference):
+        return "contains white space or a control character; percent-encode it"
+    try:
+        parts = urlsplit(reference)
+        host, port = parts.hostname, parts.port
+    except ValueError as error:
+        return f"is not a valid URL ({error}); {_ALLOWED}"
+    match parts.scheme.lower():
+        case "http" | "https":
+            if not host or port == 0:
+                return "has no valid host and port; give the whole URL, such as https://example.com/a.png"
+        case "asset":
+            if not (parts.netloc + parts.path).strip("/"):
+                return "has no asset id; write asset://{assetId}"
+        case "assetid":
+            return "assetId:// belongs to another product of the vendor; this API takes asset://{assetId}"
+        case "s3" | "gs" | "az":
+            if not parts.netloc or not parts.path.strip("/"):
+                return f"must name a bucket and a key, such as {parts.scheme}://bucket/path/image.png"
+        case "file" | "data" | "":
+            return f"cannot be reached by the provider; {_ALLOWED}"
+        case scheme:
+            return f"the scheme {scheme}:// is not supported; {_ALLOWED}"
+    return None

@@ -1,0 +1,83 @@
+"""Every setting of the worker and the command line, from the environment. The only reader of our own variables.
+
+The Temporal connection is not here: it follows Temporal's own standard (`TEMPORAL_ADDRESS`, `TEMPORAL_NAMESPACE`,
+profiles), see starter/client.py. Object stores read their usual variables (`AWS_*`, `GOOGLE_*`, `AZURE_*`).
+"""
+
+import ipaddress
+from typing import Annotated, Literal, TypeVar
+
+from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from manxue.vocabulary import DEFAULT_BASE_URL
+
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+
+S = TypeVar("S", bound="Settings")
+
+
+class SettingsError(Exception):
+    """A setting is missing or wrong; the text names the variable and says what to do."""
+
+
+class Settings(BaseSettings):
+    """Settings that a starter needs as well as a worker."""
+
+    model_config = SettingsConfigDict(env_prefix="MANXUE_", env_ignore_empty=True, frozen=True, extra="ignore")
+
+    task_queue: str = "manxue"
+    base_url: str = DEFAULT_BASE_URL
+    output: str = "./videos"
+    """Where videos go when a request names no `output`: a directory or an object store prefix."""
+    log_format: Literal["console", "json"] = "console"
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+
+    @field_validator("base_url")
+    @classmethod
+    def _http(cls, value: str) -> str:
+        if not value.startswith(("http://", "https://")):
+            raise ValueError("must start with https:// (or http:// for a local stand-in)")
+        return value.rstrip("/")
+
+
+class WorkerSettings(Settings):
+    """Settings of a worker, which alone holds the API key."""
+
+    api_key: SecretStr
+    allowed_networks: Annotated[tuple[Network, ...], NoDecode] = ()
+    """Private networks that media and results may be fetched from, comma-separated CIDRs."""
+    max_cached_workflows: int = Field(default=5000, ge=1)
+    """Runs kept in memory, about 90 KB each; fewer than the runs in flight costs three times the CPU."""
+    shutdown_grace: float = Field(default=90.0, ge=0)
+    """Seconds that a stopping worker waits for activities; longer than the create call's timeout (60)."""
+
+    @field_validator("api_key")
+    @classmethod
+    def _not_blank(cls, value: SecretStr) -> SecretStr:
+        key = value.get_secret_value()
+        if not key.strip() or not key.isascii() or any(c.isspace() for c in key.strip()):
+            raise ValueError("must be the provider's API key: one word of ASCII characters")
+        return SecretStr(key.strip())
+
+    @field_validator("allowed_networks", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+
+
+def load(kind: type[S]) -> S:
+    """Read the settings. Raises SettingsError with one line for all that is missing or wrong."""
+    try:
+        return kind()
+    except ValidationError as error:
+        lines = [_explain(".".join(map(str, e["loc"][:1])), e["type"], e["msg"]) for e in error.errors()]
+        raise SettingsError("; ".join(dict.fromkeys(lines))) from None
+
+
+def _explain(name: str, kind: str, message: str) -> str:
+    variable = f"MANXUE_{name.upper()}"
+    if kind == "missing":
+        return f"{variable} is not set: export it before starting the worker"
+    return f"{variable}: {message.removeprefix('Value error, ')}"
