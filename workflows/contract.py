@@ -10,7 +10,20 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
+from manxue.failure import FailureDetails, FailureType
 from manxue.problem import Problem
+
+__all__ = [
+    "FailureDetails",
+    "FailureType",
+    "GenerateVideoInput",
+    "Phase",
+    "Poll",
+    "Problem",
+    "Progress",
+    "Resolution",
+    "VideoResult",
+]
 
 GENERATE_VIDEO = "GenerateVideo"
 TASK_QUEUE = "manxue"
@@ -36,24 +49,6 @@ class Phase(StrEnum):
     COMPLETED = "completed"
     FAILED = "failed"
     CANCELED = "canceled"
-
-
-class FailureType(StrEnum):
-    """The `type` of the application failure that a failed run ends in. `details[0]` is a `FailureDetails`."""
-
-    INVALID_REQUEST = "InvalidRequest"
-    MEDIA_REJECTED = "MediaRejected"
-    ASSET_REFUSED = "AssetRefused"
-    AUTHENTICATION_FAILED = "AuthenticationFailed"
-    INSUFFICIENT_BALANCE = "InsufficientBalance"
-    SUBMISSION_REFUSED = "SubmissionRefused"
-    SUBMISSION_UNKNOWN = "SubmissionUnknown"
-    RENDER_FAILED = "RenderFailed"
-    RESULT_INCOMPLETE = "ResultIncomplete"
-    DEADLINE_EXCEEDED = "DeadlineExceeded"
-    DOWNLOAD_FAILED = "DownloadFailed"
-    VIDEO_INVALID = "VideoInvalid"
-    OUTPUT_UNAVAILABLE = "OutputUnavailable"
 
 
 class _Input(BaseModel):
@@ -203,14 +198,3 @@ class Resolution(_Input):
         if (self.action == "adopt") != (self.task_id is not None):
             raise ValueError("`task_id` goes with the action `adopt`, and only with it")
         return self
-
-
-class FailureDetails(BaseModel):
-    """`details[0]` of every failure of a run."""
-
-    problems: list[Problem] = []
-    """All that is wrong with the input (`InvalidRequest`, `MediaRejected`)."""
-    task_id: str | None = None
-    """The provider's task, where one was accepted: the same input with this `task_id` picks it up again."""
-    assets: dict[str, str] = {}
-    """Media URL -> why the provider refused it (`AssetRefused`)."""

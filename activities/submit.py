@@ -1,0 +1,145 @@
+"""The one call that costs money. One attempt; whether there is another is the workflow's decision alone."""
+
+import asyncio
+from contextlib import suppress
+from typing import Any
+
+from pydantic import BaseModel
+from temporalio import activity
+from temporalio.exceptions import ApplicationError
+from temporalio.service import RPCError
+
+from activities.earlier_submissions import earlier_submissions
+from activities.errors import NOT_SENT, RATE_LIMITED, final
+from activities.media_references import reachable
+from activities.submission_record import RecordKeeper, SubmissionRecord, read_record
+from manxue.checked_request import CheckedRequest
+from manxue.client import ManxueClient
+from manxue.errors import AuthenticationFailed, InsufficientBalance, ManxueError, NotSent, RateLimited, Refused
+from manxue.failure import FailureDetails, FailureType
+
+NOTHING_BOUGHT = frozenset(
+    {
+        NOT_SENT,
+        RATE_LIMITED,
+        FailureType.AUTHENTICATION_FAILED,
+        FailureType.INSUFFICIENT_BALANCE,
+        FailureType.SUBMISSION_REFUSED,
+        FailureType.MEDIA_REJECTED,
+        FailureType.INVALID_REQUEST,
+    }
+)
+"""Failure types of this activity that prove that the provider accepted nothing."""
+
+
+class SubmitInput(BaseModel):
+    """What to buy."""
+
+    request: CheckedRequest
+    fingerprint: str
+    """Of the request as the caller gave it, to tell it from another one under the same workflow id."""
+    resubmit: bool = False
+    """The caller chose to send although an earlier create call may have been accepted."""
+
+
+class Submitted(BaseModel):
+    """An accepted task."""
+
+    task_id: str
+    earlier_run: str | None = None
+    """The run id of the earlier run that bought it, when this run bought nothing."""
+
+
+class Submit:
+    """Sends create calls through the worker's one client."""
+
+    def __init__(self, manxue: ManxueClient) -> None:
+        self._manxue = manxue
+
+    @activity.defn(name="submit")
+    async def submit(self, given: SubmitInput) -> Submitted:
+        """Fails with a type of NOTHING_BOUGHT, or with SubmissionUnknown when nobody can know."""
+        if not given.resubmit:
+            found = await self._already_submitted(given.fingerprint)
+            if found:
+                return found
+        urls = await reachable(
+            [*given.request.images(), *given.request.reference_videos, *given.request.reference_audios]
+        )
+        body = given.request.with_media(urls).body()
+        record = RecordKeeper()
+        try:
+            await record.write(SubmissionRecord(state="sending"))
+        except RPCError as error:
+            # Nothing is sent, but the record may say otherwise: it is the failure's type that tells.
+            raise ApplicationError(
+                f"Temporal did not acknowledge the record ({error.message})", type=NOT_SENT
+            ) from None
+        async with record.beating():
+            task_id = await self._post(body)
+        # Whatever happens from here on, the id is known and is returned.
+        with suppress(RPCError, asyncio.CancelledError):
+            await record.write(SubmissionRecord(state="accepted", task_id=task_id))
+        return Submitted(task_id=task_id)
+
+    async def _post(self, body: dict[str, Any]) -> str:
+        try:
+            return (await self._manxue.create(body)).id
+        except ManxueError as error:
+            raise _failure(error) from None
+        except asyncio.CancelledError:
+            # Only a worker that stops and whose grace period is over gets here.
+            raise _unknown("the worker was stopped while it waited for the provider's answer") from None
+
+    async def _already_submitted(self, fingerprint: str) -> Submitted | None:
+        info = activity.info()
+        if info.workflow_id is None or info.workflow_run_id is None:
+            return None
+        record = read_record(info.heartbeat_details)
+        if record and record.task_id:
+            return Submitted(task_id=record.task_id)
+        if record or info.current_attempt_scheduled_time != info.scheduled_time:
+            # `temporal activity reset` starts even an activity of one attempt again.
+            raise _unknown("this activity was started before and may have sent its create call")
+        try:
+            earlier = await earlier_submissions(
+                activity.client(), info.workflow_id, info.workflow_run_id, NOTHING_BOUGHT
+            )
+        except RPCError as error:
+            raise ApplicationError(f"earlier runs cannot be read ({error.message})", type=NOT_SENT) from None
+        for run in earlier:
+            if run.fingerprint not in (None, fingerprint):
+                message = (
+                    f"the workflow id {info.workflow_id} has already submitted another request (run {run.run_id}, task "
+                    f"{run.task_id or 'unknown'}); start this one under a workflow id of its own"
+                )
+                raise final(FailureType.INVALID_REQUEST, message, FailureDetails(task_id=run.task_id))
+        for run in earlier:
+            if run.task_id:
+                return Submitted(task_id=run.task_id, earlier_run=run.run_id)
+        if earlier:
+            raise _unknown(f"the earlier run {earlier[0].run_id} may have sent its create call; its outcome is unknown")
+        return None
+
+
+def _failure(error: ManxueError) -> ApplicationError:
+    """What an answer to a create call means for the workflow."""
+    match error:
+        case NotSent():
+            return ApplicationError(str(error), type=NOT_SENT, non_retryable=True)
+        case RateLimited():
+            return ApplicationError(
+                str(error), {"retry_after": error.retry_after}, type=RATE_LIMITED, non_retryable=True
+            )
+        case AuthenticationFailed():
+            return final(FailureType.AUTHENTICATION_FAILED, str(error))
+        case InsufficientBalance():
+            return final(FailureType.INSUFFICIENT_BALANCE, str(error))
+        case Refused():
+            return final(FailureType.SUBMISSION_REFUSED, str(error))
+        case _:
+            return _unknown(str(error))
+
+
+def _unknown(why: str) -> ApplicationError:
+    return final(FailureType.SUBMISSION_UNKNOWN, why)

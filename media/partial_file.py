@@ -1,0 +1,97 @@
+"""A file that is being downloaded: written under a temporary name, hashed as it grows, resumed at the same byte."""
+
+import fcntl
+import hashlib
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from media.storage import BLOCK
+
+
+class PartialFileBusy(Exception):
+    """Another process, or an attempt that is thought dead, is still writing to it."""
+
+
+@dataclass(frozen=True)
+class Version:
+    """Which content a download is of, by the validators that its server gave."""
+
+    validator: str | None
+    """A strong `ETag`, else `Last-Modified`: what goes into `If-Range`. Without one nothing can be resumed."""
+    length: int | None
+    """The whole file's bytes, where the server said so."""
+
+
+class PartialFile:
+    """Blocking: call the methods in a thread. Raises OSError (disk full, no permission)."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._notes = path.with_name(path.name + ".json")
+        self._digest = hashlib.sha256()
+        self.size = 0
+        self.version = Version(None, None)
+
+    def __enter__(self) -> Self:
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        self._file = self._path.open("ab+")
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            self._file.close()
+            raise PartialFileBusy(f"{self._path.name} is being written by another attempt") from None
+        self._recall()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._file.close()
+
+    def _recall(self) -> None:
+        """Take up what an earlier attempt left: its bytes are hashed again, so that the digest is of the whole."""
+        try:
+            notes = json.loads(self._notes.read_text())
+            self.version = Version(notes["validator"], notes["length"])
+        except (OSError, ValueError, KeyError, TypeError):
+            self.restart(Version(None, None))
+            return
+        self._file.seek(0)
+        while block := self._file.read(BLOCK):
+            self._digest.update(block)
+            self.size += len(block)
+
+    def restart(self, version: Version) -> None:
+        """Begin again with nothing, for content of this version."""
+        self._file.truncate(0)
+        self._digest, self.size, self.version = hashlib.sha256(), 0, version
+        self._notes.write_text(json.dumps({"validator": version.validator, "length": version.length}))
+
+    def append(self, block: bytes) -> None:
+        """Add bytes at the end."""
+        self._file.write(block)
+        self._digest.update(block)
+        self.size += len(block)
+
+    def flush(self) -> None:
+        """Hand what was appended to the operating system."""
+        self._file.flush()
+
+    def sync(self) -> str:
+        """Bring every byte to the disk; the content's sha256 in hex."""
+        self._file.flush()
+        os.fsync(self._file.fileno())
+        return self._digest.hexdigest()
+
+    def discard(self) -> None:
+        """Remove the file and what is remembered of it."""
+        self._path.unlink(missing_ok=True)
+        self._notes.unlink(missing_ok=True)
+
+    def forget_notes(self) -> None:
+        """Remove what is remembered, once the file itself has moved to its place."""
+        self._notes.unlink(missing_ok=True)

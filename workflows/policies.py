@@ -1,0 +1,69 @@
+"""Every timeout and retry policy, named after the activity it is for. Durations are wall-clock time."""
+
+from datetime import timedelta
+
+from temporalio.common import RetryPolicy
+from temporalio.workflow import ActivityCancellationType, ActivityConfig
+
+_PATIENT = RetryPolicy(
+    initial_interval=timedelta(seconds=2), backoff_coefficient=2.0, maximum_interval=timedelta(minutes=1)
+)
+
+VALIDATE = ActivityConfig(
+    start_to_close_timeout=timedelta(minutes=2),
+    retry_policy=_PATIENT,  # a verdict is final by its type; what is retried is a worker that died
+)
+
+UPLOAD_ASSETS = ActivityConfig(
+    start_to_close_timeout=timedelta(minutes=2),  # one POST of at most 90 s
+    retry_policy=_PATIENT,  # a second upload makes second assets, which cost nothing
+)
+
+ASSET_STATES = ActivityConfig(
+    start_to_close_timeout=timedelta(minutes=2),
+    retry_policy=_PATIENT,
+)
+
+SUBMIT = ActivityConfig(
+    start_to_close_timeout=timedelta(minutes=3),  # longer than the POST (90 s) with a look at earlier runs before it
+    heartbeat_timeout=timedelta(seconds=30),  # how soon a dead worker is noticed; beaten every 5 s
+    retry_policy=RetryPolicy(maximum_attempts=1),  # only the workflow decides to pay
+    # A cancelled run still waits for the answer to a POST in flight: its task id is what the caller paid for.
+    cancellation_type=ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
+)
+
+POLL = ActivityConfig(
+    start_to_close_timeout=timedelta(seconds=45),  # one GET of at most 30 s
+    # A few quick tries; then the workflow shows the outage and asks again at its own pace, until the deadline.
+    retry_policy=RetryPolicy(initial_interval=timedelta(seconds=1), backoff_coefficient=3.0, maximum_attempts=3),
+)
+
+DOWNLOAD = ActivityConfig(
+    start_to_close_timeout=timedelta(hours=6),
+    heartbeat_timeout=timedelta(seconds=60),  # beaten every 5 s while bytes come and while the file is checked
+    # The render is paid for, so a broken download or a full disk is worth two days of patience.
+    schedule_to_close_timeout=timedelta(hours=48),
+    retry_policy=RetryPolicy(
+        initial_interval=timedelta(seconds=2), backoff_coefficient=2.0, maximum_interval=timedelta(minutes=5)
+    ),
+)
+
+NOT_ACCEPTED_FIRST_WAIT = timedelta(seconds=5)
+"""Before submitting again what the provider did not accept, doubling up to the longest wait."""
+NOT_ACCEPTED_LONGEST_WAIT = timedelta(minutes=5)
+
+REVIEW_FIRST_WAIT = timedelta(seconds=3)
+"""Between status calls of an asset review, growing by half each time: review takes seconds to minutes."""
+REVIEW_LONGEST_WAIT = timedelta(seconds=30)
+
+BOUNDED_PATIENCE = timedelta(minutes=15)
+"""How long a paid task may answer nonsense (404, an unknown status, a refused key) before the run stops asking."""
+ADOPTED_PATIENCE = timedelta(seconds=20)
+"""The same for a task id that the caller gave and that never answered: it may be a typing error."""
+INCOMPLETE_PATIENCE = timedelta(minutes=5)
+"""How long `completed` may come without a URL."""
+
+POLLS_PER_RUN = 60
+"""Polls before continue-as-new: replaying a poll costs 3 to 4 ms, and a cold cache should cost well under 1 s."""
+EVENTS_PER_RUN = 2000
+"""The same bound for the phases before polling, in history events."""
