@@ -60,8 +60,8 @@ async def ensure_search_attributes(client: Client) -> list[str]:
         if await _all_usable(client):
             return []
         raise TemporalUnavailable(
-            f"the search attributes {', '.join(SEARCH_ATTRIBUTES)} (type Keyword) cannot be registered in the namespace "
-            f"{client.namespace} ({error.message}); have them created there, then start again"
+            f"the search attributes {', '.join(SEARCH_ATTRIBUTES)} (type Keyword) cannot be registered in the "
+            f"namespace {client.namespace} ({error.message}); have them created there, then start again"
         ) from error
     return missing
 
@@ -72,8 +72,8 @@ async def _require_namespace(client: Client, address: str, namespace: str) -> No
     except RPCError as error:
         if error.status == RPCStatusCode.NOT_FOUND:
             raise TemporalUnavailable(
-                f"the Temporal server at {address} has no namespace {namespace!r}; set TEMPORAL_NAMESPACE, or create it: "
-                f"temporal operator namespace create -n {namespace}"
+                f"the Temporal server at {address} has no namespace {namespace!r}; set TEMPORAL_NAMESPACE, or create "
+                f"it: temporal operator namespace create -n {namespace}"
             ) from error
         raise TemporalUnavailable(f"the Temporal server at {address} refused: {error.message}") from error
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
-from manxue.redact import capped
+from manxue.redact import capped, redact_json
 
 
 class Problem(BaseModel):
@@ -35,9 +35,14 @@ def problem(field: str, rule: str, given: Any, hint: str) -> Problem:
 
 
 def unknown_field(name: str, known: list[str], otherwise: str) -> Problem:
-    """The problem of a field that nobody knows, with the nearest known one where there is one."""
-    near = get_close_matches(name, known, n=1, cutoff=0.6) or [k for k in known if k.lower() == name.lower()]
-    return problem(name, "unknown_field", None, f"did you mean `{near[0]}`? {otherwise}" if near else otherwise)
+    """The problem of a field that nobody knows, with the nearest known one where there is one.
+
+    `otherwise` says what to do when that is not what was meant.
+    """
+    last = name.rsplit(".", 1)[-1]
+    near = [k for k in known if k.lower() == last.lower()] or get_close_matches(last, known, n=1, cutoff=0.6)
+    meant = f"did you mean `{near[0]}`? " if near else ""
+    return problem(name, "unknown_field", None, f"{meant}{otherwise}")
 
 
 def sentence(problems: list[Problem]) -> str:
@@ -52,4 +57,5 @@ def _shown(value: Any) -> Any:
         return value if abs(value) < 10**15 else capped(str(value), 80)  # NaN and the infinities are not JSON
     if isinstance(value, str):
         return capped(value, 200)
-    return capped(json.dumps(value, ensure_ascii=False, default=str), 200)
+    text = json.dumps(redact_json(value), ensure_ascii=True, default=str)
+    return json.loads(text) if len(text) <= 200 else capped(text, 200)

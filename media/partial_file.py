@@ -6,8 +6,6 @@ import json
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 from media.storage import BLOCK
 
@@ -36,7 +34,8 @@ class PartialFile:
         self.size = 0
         self.version = Version(None, None)
 
-    def __enter__(self) -> Self:
+    def open(self) -> "PartialFile":
+        """Open it, alone, and take up what an earlier attempt left. Raises PartialFileBusy."""
         self._path.parent.mkdir(parents=True, exist_ok=True)
         self._file = self._path.open("ab+")
         try:
@@ -47,13 +46,12 @@ class PartialFile:
         self._recall()
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def close(self) -> None:
+        """Close it, leaving it where it is."""
         self._file.close()
 
     def _recall(self) -> None:
-        """Take up what an earlier attempt left: its bytes are hashed again, so that the digest is of the whole."""
+        """The bytes of an earlier attempt are hashed again, so that the digest is of the whole."""
         try:
             notes = json.loads(self._notes.read_text())
             self.version = Version(notes["validator"], notes["length"])

@@ -68,7 +68,7 @@ def _read(path: Path) -> VideoFacts:
         if end < declared - _DURATION_TOLERANCE:
             raise VideoInvalid(f"the file ends early: {end:.2f} s of {declared:.2f} s can be read")
         return VideoFacts(
-            container=container.format.name,
+            container="mp4" if "mp4" in container.format.name.split(",") else container.format.name,
             codec=stream.codec_context.name,
             width=stream.width,
             height=stream.height,

@@ -5,14 +5,13 @@ a slip in the project's own vocabulary shows as a disagreement.
 """
 
 import re
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
-PLAIN_MODELS = (
-    "sd2_manxue_720p sd2_manxue_1080p sd2_manxue_2k sd2_manxue_4k sd2_manxue_fast_720p sd2_manxue_fast_1080p"
-).split()
-VIDEO_MODELS = [name.replace("sd2_manxue_", "sd2_manxue_video_") for name in PLAIN_MODELS]
-RATIOS = "16:9 21:9 4:3 1:1 3:4 9:16".split()
+PLAIN_MODELS = [f"sd2_manxue_{size}" for size in ("720p", "1080p", "2k", "4k", "fast_720p", "fast_1080p")]
+VIDEO_MODELS = [f"sd2_manxue_video_{size}" for size in ("720p", "1080p", "2k", "4k", "fast_720p", "fast_1080p")]
+RATIOS = ["16:9", "21:9", "4:3", "1:1", "3:4", "9:16"]
 DURATIONS = range(4, 16)
 DEFAULTS = {"duration": 5, "ratio": "16:9"}
 
@@ -55,7 +54,7 @@ RULES = frozenset(
 """Every way to break a rule, `(field, rule)`: `[]` stands for an index, `*` for a key of the caller's own."""
 
 URL_FORMS = (
-    re.compile(r"https?://([^/?#@]*@)?(\[[0-9a-f:.]+\]|[^/?#@:\[\]]+)(:(?P<port>[0-9]{1,5}))?([/?#].*)?", re.I),
+    re.compile(r"https?://([^/?#]*@)?(\[[0-9a-f:.]+\]|[^/?#@:\[\]]+)(:(?P<port>[0-9]*))?([/?#].*)?", re.I),
     re.compile(r"asset://.+"),
     re.compile(r"(s3|gs|az)://[^/]+/.+"),
 )
@@ -69,7 +68,7 @@ class Expected:
     problems: frozenset[tuple[str, str]]
     warnings: frozenset[tuple[str, str]] = frozenset()
     mode: str | None = None
-    body: dict[str, Any] | None = field(default=None, hash=False)
+    body: dict[str, Any] | None = None
 
 
 def expected(request: Any, extra: Any = None, allow_unknown_model: bool = False) -> Expected:
@@ -108,18 +107,18 @@ def is_media_url(text: str) -> bool:
     if BLANK_OR_CONTROL.search(text):
         return False
     matches = [match for form in URL_FORMS if (match := form.fullmatch(text))]
-    return any(int(match.groupdict().get("port") or 443) < 65536 for match in matches)
+    return any(1 <= int(match.groupdict().get("port") or 443) <= 65535 for match in matches)
 
 
 def _scalar_problems(request: dict[str, Any], allow_unknown_model: bool) -> set[tuple[str, str]]:
     known = [*PLAIN_MODELS, *VIDEO_MODELS]
-    rows = (
-        # field, required, has the type, rule for its value, value is allowed
+    rows: list[tuple[str, bool, Callable[[Any], bool], str, Callable[[Any], bool]]] = [
+        # field, required, has the type, the rule for its value, the value is allowed
         ("model", True, _is_text, "choice", lambda v: v in known or (allow_unknown_model and v.strip() != "")),
         ("prompt", True, _is_text, "empty", lambda v: v.strip() != ""),
         ("duration", False, _is_whole_number, "range", lambda v: v in DURATIONS),
         ("ratio", False, _is_text, "choice", lambda v: v in RATIOS),
-    )
+    ]
     problems = set()
     for name, required, has_type, rule, is_allowed in rows:
         value = request.get(name)
@@ -168,7 +167,7 @@ def _extra_problems(extra: Any) -> set[tuple[str, str]]:
 
 def _body(request: dict[str, Any]) -> dict[str, Any]:
     given = {FRAMES.get(name, name): value for name, value in request.items() if value is not None and value != []}
-    body = DEFAULTS | given
+    body: dict[str, Any] = DEFAULTS | given
     return body | {"duration": int(body["duration"])}
 
 

@@ -1,7 +1,11 @@
-"""Requests for the property tests: valid ones, and valid ones spoilt in every way that the rules know."""
+"""Requests for the property tests: valid ones, and valid ones spoilt in every way that the rules know.
+
+Few draws per request, because a draw is what costs time: parts come from lists where a list will do.
+"""
 
 import math
 from dataclasses import dataclass
+from itertools import cycle, islice, product
 from typing import Any
 
 from hypothesis import strategies as st
@@ -9,9 +13,6 @@ from request_oracle import DOCUMENTED, DURATIONS, FRAMES, MAX_ITEMS, PLAIN_MODEL
 
 SIGNATURE = "c2lnbmVkLWJ5LXVz"
 """In the query string of many a generated URL: what no message may repeat."""
-
-DROPPED = object()
-"""As the value of an edit: take the field out."""
 
 
 @dataclass(frozen=True)
@@ -23,24 +24,37 @@ class Case:
     allow_unknown_model: bool = False
 
 
-_hosts = st.sampled_from(
-    ["cdn.example.com", "192.0.2.7", "[2001:db8::7]", "localhost", "xn--fsq.example", "u:p@h.example"]
+Fields = dict[str, Any]
+_ABSENT = object()
+"""As the value of a field: leave it out, or take it out."""
+
+
+def _one_of_the_fields(names: Any, values: st.SearchStrategy[Any]) -> st.SearchStrategy[Fields]:
+    return st.builds(lambda name, value: {name: value}, st.sampled_from(list(names)), values)
+
+
+_web_urls = map(
+    "".join,
+    product(
+        ("https://", "http://", "HTTPS://"),
+        ("cdn.example.com", "192.0.2.7", "[2001:db8::7]", "localhost", "xn--fsq.example", "u:p@h.example"),
+        ("", ":80", ":65535"),
+        ("", "/", "/a%20b/图.webp", "/v/clip.mp4", "/x;y=1/(z)"),
+        ("", f"?sig={SIGNATURE}", f"?a=1&X-Amz-Signature={SIGNATURE}#top"),
+    ),
 )
-_ports = st.sampled_from(["", "", ":80", ":8443", ":65535"])
-_paths = st.sampled_from(["", "/", "/a.png", "/a%20b/图.webp", "/v/clip.mp4", "/x;y=1/(z)"])
-_queries = st.sampled_from(["", "", f"?sig={SIGNATURE}", f"?a=1&X-Amz-Signature={SIGNATURE}#top"])
-_web_urls = st.builds(
-    "{}://{}{}{}{}".format, st.sampled_from(["https", "http", "HTTPS"]), _hosts, _ports, _paths, _queries
-)
-_ids = st.text("abcdefXYZ0123456789-_", min_size=1, max_size=12)
-media_urls = st.one_of(
-    _web_urls,
-    st.builds("asset://{}".format, _ids),
-    st.builds("{}://{}/{}".format, st.sampled_from(["s3", "gs", "az"]), _ids, _ids),
-)
+_stored = ("asset://asset-20260101-x7_Q", "asset://1", "s3://bucket/in/a+b.png", "gs://b/k", "az://c/a/b/c.mp4")
+_good_urls = [*_web_urls, *_stored * 100]
+
+
+def _good_url(number: int) -> str:
+    return _good_urls[number]
+
+
+media_urls = st.integers(0, len(_good_urls) - 1).map(_good_url)
 """References that every media field accepts."""
 
-BAD_URLS = (
+NEVER_URLS = (
     "",
     " ",
     "a.png",
@@ -52,6 +66,7 @@ BAD_URLS = (
     f"https://?sig={SIGNATURE}",
     "https://:443/a.png",
     "http:/cdn.example.com/a.png",
+    "https://cdn.example.com:0/a.png",
     "https://cdn.example.com:65536/a.png",
     "https://cdn.example.com:https/a.png",
     "https://cdn.example.com:-1/a.png",
@@ -68,140 +83,130 @@ BAD_URLS = (
     "gs://bucket/",
     "az:///key",
 )
+"""References of other forms than the documented ones."""
+_never_urls = st.sampled_from(NEVER_URLS)
+_blanks = st.sampled_from([" ", "\t", "\n", "\r", "\0", "\x1b", "\x7f", "\x85", "\x9b", "\xa0", "\u2028", "\u3000"])
+_broken_urls = st.builds(lambda url, blank, cut: url[:cut] + blank + url[cut:], media_urls, _blanks, st.integers(0, 40))
+bad_urls = _never_urls | _broken_urls
+"""References that no media field accepts: other forms, and good ones with a blank or control character put in."""
 
-_blanks = st.sampled_from([" ", "\t", "\n", "\r", "\0", "\x1b", "\x7f", "\x85", "\xa0", "\u2028", "\u3000"])
-
-
-@st.composite
-def _broken_urls(draw: st.DrawFn) -> str:
-    """A good URL with a blank or a control character in it, or at one of its ends."""
-    url = draw(media_urls)
-    cut = draw(st.integers(0, len(url)))
-    return url[:cut] + draw(_blanks) + url[cut:]
-
-
-bad_urls = st.one_of(st.sampled_from(BAD_URLS), _broken_urls(), st.text(max_size=8).map("ftp://".__add__))
-
-_scalars = st.one_of(
-    st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=8), media_urls, st.sampled_from(BAD_URLS)
-)
+_scalars = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8) | media_urls | _never_urls
 json_values = st.recursive(
     _scalars,
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=6), inner, max_size=3),
     max_leaves=6,
 )
 """Any JSON, with the NaN and the infinities that Python's parser lets in."""
+_junk = _scalars | st.sampled_from([[], {}, [None], {"url": f"https://h/a?sig={SIGNATURE}"}, [["a"], {"b": 1.5}], True])
 
-_prompts = st.sampled_from(["a cat", "一只猫", " x ", "\u200b", "first line\nsecond line"]) | st.text(
-    min_size=1
-).filter(str.strip)
+
+def _lists(items: st.SearchStrategy[Any], least: int, most: int) -> st.SearchStrategy[list[Any]]:
+    """Lists of `least` to `most` items, at most three of them different."""
+    some = st.lists(items, min_size=1, max_size=3)
+    return st.builds(lambda different, length: list(islice(cycle(different), length)), some, st.integers(least, most))
+
+
+_good_lists = {name: _lists(media_urls, 0, most) for name, most in MAX_ITEMS.items()}
+_long_lists = {name: _lists(media_urls, most + 1, most + 3) for name, most in MAX_ITEMS.items()}
+_bad_lists = {name: _lists(media_urls | bad_urls | _junk, 1, most + 2) for name, most in MAX_ITEMS.items()}
+
+
+def _frame(legacy: str, name: str) -> st.SearchStrategy[Fields]:
+    """One frame under its name, its legacy name or the same value under both, with or without nulls beside it."""
+    forms = [(name, _ABSENT), (name, None), (_ABSENT, name), (None, name), (name, name)]
+    return st.builds(
+        lambda form, url: {key: url if as_ == name else as_ for key, as_ in zip((name, legacy), form, strict=True)},
+        st.sampled_from(forms),
+        media_urls,
+    )
+
+
+_first, _last = _frame("image", "first_image"), _frame("lastFrameImage", "last_image")
+_references = st.fixed_dictionaries(
+    {name: st.sampled_from([None, _ABSENT]) | good for name, good in _good_lists.items()}
+)
+_media = {
+    "no media": st.dictionaries(st.sampled_from(list(FRAMES)), st.none(), max_size=2),
+    "a first frame": _first,
+    "a first and a last frame": st.builds(dict.__or__, _first, _last),
+    "references of any kind": _references,
+    **{f"{name} alone": st.fixed_dictionaries({name: good}) for name, good in _good_lists.items()},
+}
+_prompts = st.sampled_from(["a cat", "一只猫", " x ", "\u200b", "two\nlines"]) | st.text(min_size=1).filter(str.strip)
 _unknown_models = st.sampled_from(["sd3_manxue_8k", "SD2_manxue_720p", "sd2_manxue_720p ", "sd2_manxue_video"])
-_undocumented = st.sampled_from(["seed", "generate_audio", "watermark", "x"])
-
-
-def _reference_lists(
-    name: str, items: st.SearchStrategy[Any] = media_urls, over: int = 0
-) -> st.SearchStrategy[list[Any]]:
-    """Lists for a reference field of every length up to its maximum, and `over` more."""
-    lengths = st.integers(0, MAX_ITEMS[name] + over) | st.integers(MAX_ITEMS[name], MAX_ITEMS[name] + over)
-    return lengths.flatmap(lambda length: st.lists(items, min_size=length, max_size=length))
-
-
-def _under_one_or_both(legacy: str, name: str) -> st.SearchStrategy[dict[str, Any]]:
-    """A frame under its name, its legacy name, or the same value under both."""
-    named = st.sampled_from([(name,), (legacy,), (legacy, name)])
-    return st.builds(dict[str, Any].fromkeys, named, media_urls)
-
-
-_first = _under_one_or_both("image", "first_image")
-_last = _under_one_or_both("lastFrameImage", "last_image")
-_references = st.fixed_dictionaries({}, optional={name: _reference_lists(name) for name in MAX_ITEMS})
-_media = st.one_of(
-    st.just({}),
-    _first,
-    st.builds(dict.__or__, _first, _last),
-    _references,
-    st.sampled_from(list(MAX_ITEMS)).flatmap(lambda name: st.fixed_dictionaries({name: _reference_lists(name)})),
-)
 _scalar_fields = st.fixed_dictionaries(
-    {"model": st.sampled_from(PLAIN_MODELS) | st.sampled_from(VIDEO_MODELS), "prompt": _prompts},
-    optional={
-        "duration": st.sampled_from(DURATIONS) | st.sampled_from(DURATIONS).map(float),
-        "ratio": st.sampled_from(RATIOS),
-    },
-)
-_nulls = st.dictionaries(
-    st.sampled_from([n for n in DOCUMENTED if n not in ("model", "prompt")]), st.none(), max_size=2
-)
-valid_requests: st.SearchStrategy[dict[str, Any]] = st.builds(
-    lambda nulls, scalars, media: nulls | scalars | media, _nulls, _scalar_fields, _media
+    {
+        "model": st.sampled_from([*PLAIN_MODELS, *VIDEO_MODELS]),
+        "prompt": _prompts,
+        "duration": st.sampled_from([_ABSENT, None, *DURATIONS, *map(float, DURATIONS)]),
+        "ratio": st.sampled_from([_ABSENT, None, *RATIOS]),
+    }
 )
 
-_misspelt = [
-    "promt",
-    "Prompt",
-    "prompt ",
-    "lastImage",
-    "reference_images",
-    "referenceImage",
-    "",
-    "extra",
-    "seed",
-    "镜头",
-]
-_edits: tuple[st.SearchStrategy[dict[str, Any]], ...] = (
-    st.dictionaries(st.sampled_from(["model", "prompt"]), st.just(DROPPED), min_size=1),
-    st.dictionaries(
-        st.sampled_from(DOCUMENTED), st.sampled_from([None, DROPPED, [], {}, "", True]), min_size=1, max_size=3
+
+def _with(*parts: Fields) -> Fields:
+    """The parts laid over each other, the later one winning, without what is absent."""
+    merged = {name: value for part in parts for name, value in part.items()}
+    return {name: value for name, value in merged.items() if value is not _ABSENT}
+
+
+_misspelt = ["promt", "Prompt", "prompt ", "lastImage", "reference_images", "referenceImage"]
+_undocumented = [*_misspelt, "seed", "extra", "", "镜头"]
+_durations = [-5, 0, 3, 4, 15, 16, 3.0, 16.0, 5.5, -0.0, 1e300, 10**40, math.nan, math.inf, "5", True]
+_wrong_ratios = ["16:10", "9:21", "2:3", "16/9", " 16:9", "16:09", ""]
+_wrong_types = st.sampled_from([True, False, 5.5, {}, {"url": "https://h/a"}])
+_edits = {
+    "a required field missing": _one_of_the_fields(["model", "prompt"], st.sampled_from([_ABSENT, None])),
+    "an unknown model": _one_of_the_fields(["model"], _unknown_models | st.sampled_from(["", " \t"])),
+    "a blank prompt": _one_of_the_fields(["prompt"], st.sampled_from(["", "  ", "\n\u3000"])),
+    "a duration at a limit or beyond": _one_of_the_fields(["duration"], st.sampled_from(_durations)),
+    "a wrong ratio": _one_of_the_fields(["ratio"], st.sampled_from(_wrong_ratios)),
+    "a scalar of a wrong type": _one_of_the_fields(["model", "prompt", "duration", "ratio"], _wrong_types),
+    "a frame of a wrong type": _one_of_the_fields(FRAMES, _wrong_types),
+    "a frame that is no URL": _one_of_the_fields(FRAMES, bad_urls),
+    "another frame": _one_of_the_fields(FRAMES, media_urls),
+    "two first frames": st.fixed_dictionaries({"image": media_urls, "first_image": media_urls}),
+    "two last frames": st.fixed_dictionaries({"lastFrameImage": media_urls, "last_image": media_urls}),
+    "a last frame alone": _last.map(lambda last: {"image": None, "first_image": _ABSENT, **last}),
+    "frames and references": st.builds(dict.__or__, _first, _references),
+    "references that are no list": _one_of_the_fields(MAX_ITEMS, _wrong_types | media_urls),
+    **{f"bad {name}": st.fixed_dictionaries({name: bad}) for name, bad in _bad_lists.items()},
+    **{f"too many {name}": st.fixed_dictionaries({name: long}) for name, long in _long_lists.items()},
+    "an undocumented field": _one_of_the_fields(_undocumented, _junk),
+    "fields of any name": st.dictionaries(st.text(max_size=6).map("x".__add__), _junk, min_size=1, max_size=2),
+    "any JSON in a field": _one_of_the_fields(DOCUMENTED, st.sampled_from([None, _ABSENT, [], ""]) | _junk),
+}
+_other_edits = st.lists(st.one_of(*_edits.values()), max_size=3)
+
+_extra_values = st.none() | st.integers() | st.text(max_size=8) | st.sampled_from([True, 0.5, [], {"a": [1, None]}])
+_good_extras = st.none() | st.dictionaries(st.sampled_from(["seed", "watermark"]), _extra_values, max_size=2)
+_clashing_extras = st.dictionaries(st.sampled_from([*DOCUMENTED, "seed"]), _extra_values, min_size=1, max_size=3)
+_rarely = st.sampled_from([False, False, True])
+
+_valid_requests = {kind: st.builds(_with, _scalar_fields, media) for kind, media in _media.items()}
+_any_valid_request = st.one_of(*_valid_requests.values())
+
+
+def _spoilt_by(edit: st.SearchStrategy[Fields]) -> st.SearchStrategy[Case]:
+    """A valid request after up to three other edits, and then this one."""
+    requests = st.builds(lambda good, others, last: _with(good, *others, last), _any_valid_request, _other_edits, edit)
+    return st.builds(Case, requests, _good_extras, _rarely)
+
+
+VALID = {
+    **{kind: st.builds(Case, requests, _good_extras, _rarely) for kind, requests in _valid_requests.items()},
+    "a model of tomorrow": st.builds(
+        lambda request, model: Case({**request, "model": model}, None, allow_unknown_model=True),
+        _any_valid_request,
+        _unknown_models,
     ),
-    st.dictionaries(st.sampled_from(DOCUMENTED), json_values, min_size=1, max_size=3),
-    st.fixed_dictionaries({"model": _unknown_models | st.sampled_from(["", " \t"])}),
-    st.fixed_dictionaries({"prompt": st.sampled_from(["", "  ", "\n\u3000"])}),
-    st.fixed_dictionaries({"ratio": st.sampled_from(["16:10", "16/9", " 16:9", "", "16:09"])}),
-    st.fixed_dictionaries(
-        {
-            "duration": st.sampled_from(
-                [-5, 0, 3, 4, 15, 16, 3.0, 16.0, 5.5, -0.0, 1e300, 10**40, math.nan, math.inf, "5", True]
-            )
-        }
-    ),
-    st.dictionaries(st.sampled_from(list(FRAMES)), media_urls, min_size=1, max_size=4),
-    st.dictionaries(st.sampled_from(list(FRAMES)), bad_urls, min_size=1, max_size=2),
-    _last.map(lambda last: {"image": DROPPED, "first_image": DROPPED, **last}),
-    _references,
-    st.sampled_from(list(MAX_ITEMS)).flatmap(
-        lambda name: st.fixed_dictionaries({name: _reference_lists(name, media_urls | bad_urls | json_values, over=2)})
-    ),
-    st.dictionaries(
-        st.sampled_from(_misspelt) | st.text(max_size=6).map(lambda s: f"x{s}x"), json_values, min_size=1, max_size=2
-    ),
-)
+}
+"""Valid cases by kind. Kinds are drawn from one after the other, so that chance cannot starve any."""
 
-
-@st.composite
-def spoilt_requests(draw: st.DrawFn) -> dict[str, Any]:
-    """A valid request after one to three edits. Some edits happen to leave it valid."""
-    request = draw(valid_requests)
-    for edit in draw(st.lists(st.one_of(_edits), min_size=1, max_size=3)):
-        request |= edit
-    return {name: value for name, value in request.items() if value is not DROPPED}
-
-
-_good_extras = st.none() | st.dictionaries(_undocumented, json_values, max_size=2)
-_bad_extras = json_values | st.dictionaries(st.sampled_from(DOCUMENTED) | _undocumented, json_values, max_size=3)
-_mostly_known = st.sampled_from([False, False, True])
-
-valid_cases = st.builds(Case, valid_requests, _good_extras, st.booleans()) | st.builds(
-    lambda request, model, extra: Case({**request, "model": model}, extra, allow_unknown_model=True),
-    valid_requests,
-    _unknown_models,
-    _good_extras,
-)
-spoilt_cases = st.one_of(
-    st.builds(Case, spoilt_requests(), _good_extras, _mostly_known),
-    st.builds(Case, spoilt_requests(), _good_extras, _mostly_known),
-    st.builds(Case, valid_requests, _bad_extras, _mostly_known),
-    st.builds(Case, json_values, _good_extras | _bad_extras, _mostly_known),
-)
-cases = st.booleans().flatmap(lambda valid: valid_cases if valid else spoilt_cases)
-"""About as many valid as invalid."""
+SPOILT = {
+    **{kind: _spoilt_by(edit) for kind, edit in _edits.items()},
+    "documented fields in extra": st.builds(Case, _any_valid_request, _clashing_extras),
+    "any JSON as extra": st.builds(Case, _any_valid_request, _junk),
+    "any JSON as the request": st.builds(Case, json_values, _good_extras | _junk),
+}
+"""Cases by what was done to them. Mostly invalid: some edits happen to leave a request valid, or mend it."""

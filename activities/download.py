@@ -1,0 +1,207 @@
+"""From a finished task to a verified file at its place, with a manifest beside it."""
+
+import asyncio
+import hashlib
+import time
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+from temporalio import activity
+
+from activities.errors import NO_ANSWER, final, from_provider, passing
+from activities.heartbeat import heartbeating
+from activities.manifest import manifest
+from manxue.answers import Completed
+from manxue.checked_request import CheckedRequest
+from manxue.client import ManxueClient
+from manxue.errors import ManxueError
+from manxue.failure import FailureDetails, FailureType
+from manxue.vocabulary import Mode, resolution
+from media.download import URLExpired, download
+from media.fetch import Fetcher, FetchFailed, FetchRefused
+from media.partial_file import PartialFile, PartialFileBusy
+from media.storage import Output, OutputUnavailable, open_output
+from media.verify import Expected, VideoFacts, VideoInvalid, verify
+
+_REFUSED_PATIENCE = 15 * 60.0
+"""Seconds that the file's server may refuse even fresh URLs before the download is given up."""
+
+
+class DownloadInput(BaseModel):
+    """Which task's file, and where it goes."""
+
+    task_id: str
+    request: CheckedRequest
+    output: str | None = None
+    name: str | None = None
+    story: dict[str, Any] = {}
+    """What the manifest tells besides: timeline, polls, assets, warnings."""
+
+
+class Downloaded(BaseModel):
+    """A file at its place."""
+
+    uri: str
+    bytes: int
+    sha256: str
+    facts: VideoFacts
+    manifest_uri: str
+    renamed: bool = False
+    """Whether another file had the wanted name already, so that the task id was added to it."""
+
+
+class Attempts(BaseModel):
+    """What later attempts must know of earlier ones; it travels in the heartbeat."""
+
+    bytes: int = 0
+    length: int | None = None
+    refused_since: float | None = None
+    """Unix seconds."""
+    invalid: int = 0
+
+
+class Download:
+    """Fetches through the worker's guarded fetcher, and asks the provider through its one client."""
+
+    def __init__(self, manxue: ManxueClient, fetcher: Fetcher, default_output: str) -> None:
+        self._manxue = manxue
+        self._fetcher = fetcher
+        self._default_output = default_output
+
+    @activity.defn(name="download")
+    async def download(self, given: DownloadInput) -> Downloaded:
+        """Fails with DownloadFailed, VideoInvalid or OutputUnavailable; most are tried again where they stopped."""
+        attempts = _earlier_attempts()
+        async with heartbeating(attempts.model_dump):
+            try:
+                return await self._deliver(given, attempts)
+            except URLExpired as error:
+                attempts.refused_since = attempts.refused_since or time.time()
+                if time.time() - attempts.refused_since > _REFUSED_PATIENCE:
+                    raise final(FailureType.DOWNLOAD_FAILED, _kept(str(error), given), _details(given)) from None
+                raise passing(FailureType.DOWNLOAD_FAILED, str(error)) from None
+            except FetchRefused as error:
+                raise final(FailureType.DOWNLOAD_FAILED, _kept(str(error), given), _details(given)) from None
+            except (FetchFailed, PartialFileBusy) as error:
+                raise passing(FailureType.DOWNLOAD_FAILED, str(error)) from None
+            except (OutputUnavailable, OSError) as error:
+                raise passing(FailureType.OUTPUT_UNAVAILABLE, str(error)) from None
+            finally:
+                activity.heartbeat(attempts.model_dump())
+
+    async def _deliver(self, given: DownloadInput, attempts: Attempts) -> Downloaded:
+        output = open_output(given.output or self._default_output)
+        await output.prepare()
+        stem = given.name or given.task_id
+        path = output.scratch / f".{stem}.{_token(given)}.part"
+        part = await asyncio.to_thread(PartialFile(path).open)
+        try:
+            done = await self._completed(given.task_id)
+            await self._fetch(done, part, attempts)
+            sha256 = await asyncio.to_thread(part.sync)
+            facts = await self._checked(path, part, given, done, attempts)
+            names = (f"{stem}.mp4", f"{stem}-{given.task_id}.mp4")
+            name = await output.deliver(path, sha256, names)
+            await asyncio.to_thread(part.forget_notes)
+        except asyncio.CancelledError:
+            if not activity.is_worker_shutdown():
+                await asyncio.to_thread(part.discard)
+            raise
+        finally:
+            part.close()
+        result = Downloaded(
+            uri=output.uri(name),
+            bytes=part.size,
+            sha256=sha256,
+            facts=facts,
+            manifest_uri=output.uri(name.removesuffix(".mp4") + ".json"),
+            renamed=name != names[0],
+        )
+        await self._write_manifest(output, name, given, done, result)
+        return result
+
+    async def _completed(self, task_id: str) -> Completed:
+        """The finished task with a fresh URL; the URL never leaves this activity."""
+        try:
+            status = await self._manxue.query(task_id)
+        except ManxueError as error:
+            failure = from_provider(error)
+            raise passing(NO_ANSWER, failure.message) from None
+        if not isinstance(status, Completed) or not status.video_url:
+            raise passing(FailureType.RESULT_INCOMPLETE, "the provider gives no URL for the finished task")
+        return status
+
+    async def _fetch(self, done: Completed, part: PartialFile, attempts: Attempts) -> None:
+        async def report() -> None:
+            while True:
+                attempts.bytes, attempts.length = part.size, part.version.length
+                await asyncio.sleep(1.0)
+
+        reporter = asyncio.create_task(report())
+        try:
+            await download(self._fetcher, str(done.video_url), part)
+        finally:
+            reporter.cancel()
+        attempts.bytes, attempts.refused_since = part.size, None
+
+    async def _checked(
+        self, path: Path, part: PartialFile, given: DownloadInput, done: Completed, attempts: Attempts
+    ) -> VideoFacts:
+        """The file's facts. A bad file is fetched once more, then set aside: it may be the provider's, or the way's."""
+        try:
+            return await asyncio.to_thread(verify, path, _expected(given.request, done))
+        except VideoInvalid as error:
+            attempts.invalid += 1
+            if attempts.invalid < 2:
+                await asyncio.to_thread(part.discard)
+                raise passing(FailureType.VIDEO_INVALID, f"{error}; it is downloaded once more") from None
+            aside = path.with_name(f"{path.name.removeprefix('.').removesuffix('.part')}.rejected")
+            await asyncio.to_thread(path.replace, aside)
+            await asyncio.to_thread(part.forget_notes)
+            message = _kept(f"{error}; the file was set aside as {aside.name}", given)
+            raise final(FailureType.VIDEO_INVALID, message, _details(given)) from None
+
+    async def _write_manifest(
+        self, output: Output, name: str, given: DownloadInput, done: Completed, result: Downloaded
+    ) -> None:
+        info = activity.info()
+        text = manifest(
+            workflow={"id": info.workflow_id, "run_id": info.workflow_run_id},
+            task_id=given.task_id,
+            request=given.request,
+            provider={"created": done.created, "actual_duration": done.actual_duration, "amount": done.amount},
+            video={"uri": result.uri, "bytes": result.bytes, "sha256": result.sha256, **result.facts.model_dump()},
+            story=given.story,
+        )
+        await output.put_text(text, name.removesuffix(".mp4") + ".json")
+
+
+def _expected(request: CheckedRequest, done: Completed) -> Expected:
+    framed = request.mode in (Mode.FIRST_FRAME, Mode.FIRST_LAST_FRAME)
+    return Expected(
+        resolution=resolution(request.model),
+        ratio=None if framed else request.ratio,  # a frame given may decide the shape
+        duration=done.actual_duration or float(request.duration),
+    )
+
+
+def _earlier_attempts() -> Attempts:
+    details = activity.info().heartbeat_details
+    try:
+        return Attempts.model_validate(details[-1]) if details else Attempts()
+    except ValidationError:
+        return Attempts()
+
+
+def _token(given: DownloadInput) -> str:
+    """Tells apart unfinished files of runs that want the same name; the same for every attempt of one run."""
+    return hashlib.sha256(f"{activity.info().workflow_id}\0{given.task_id}".encode()).hexdigest()[:12]
+
+
+def _kept(message: str, given: DownloadInput) -> str:
+    return f"{message}. The render itself is kept at the provider: start again with `task_id` {given.task_id}"
+
+
+def _details(given: DownloadInput) -> FailureDetails:
+    return FailureDetails(task_id=given.task_id)

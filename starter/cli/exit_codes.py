@@ -1,0 +1,84 @@
+"""Exit codes of the command line, and the one place that turns what went wrong into a sentence and a code."""
+
+import traceback
+from collections.abc import Callable
+
+from temporalio.service import RPCError
+
+from connection import TemporalUnavailable
+from settings import SettingsError
+from starter import display
+from starter.client import OtherRequest
+from starter.dev_server import LocalStackFailed
+from starter.inputs import InvalidInput
+from starter.local_state import StateInUse
+from starter.outcome import RunFailed
+from starter.request_file import RequestFileUnreadable
+from starter.run import NotPossible, NoWorkerAnswers, RunNotFound
+
+DONE = 0
+FAILED = 1
+BAD_INPUT = 2
+NOT_NOW = 3
+UNAVAILABLE = 4
+INTERRUPTED = 130
+
+MEANINGS = {
+    DONE: "done",
+    FAILED: "the run ended without a video",
+    BAD_INPUT: "wrong options, request or settings; nothing was started",
+    NOT_NOW: "not found, not finished, or not possible in the run's phase",
+    UNAVAILABLE: "Temporal, the worker or the local stack cannot be used",
+    INTERRUPTED: "stopped watching by Ctrl-C; the run goes on",
+}
+
+
+class Stopped(Exception):
+    """A command ends early with this code and sentence."""
+
+    def __init__(self, code: int, text: str) -> None:
+        super().__init__(text)
+        self.code = code
+
+
+def guarded(command: Callable[[], object]) -> int:
+    """Run a command to its exit code; whatever it raises is told on standard error."""
+    try:
+        command()
+    except SystemExit as leaving:
+        return leaving.code if isinstance(leaving.code, int) else DONE if leaving.code is None else FAILED
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except Exception as error:
+        return _told(error)
+    return DONE
+
+
+def _told(error: Exception) -> int:
+    match error:
+        case Stopped():
+            display.say(str(error))
+            return error.code
+        case RunFailed():
+            display.failure(error)
+            return FAILED
+        case InvalidInput():
+            count = len(error.problems)
+            display.error(f"the request has {count} problem{'s' * (count != 1)}; nothing was started")
+            display.problems(error.problems)
+            return BAD_INPUT
+        case SettingsError() | RequestFileUnreadable() | OtherRequest():
+            display.error(str(error))
+            return BAD_INPUT
+        case RunNotFound() | NotPossible():
+            display.error(str(error))
+            return NOT_NOW
+        case TemporalUnavailable() | NoWorkerAnswers() | LocalStackFailed() | StateInUse():
+            display.error(str(error))
+            return UNAVAILABLE
+        case RPCError():
+            display.error(f"the Temporal server did not answer as expected ({error.message}); try again")
+            return UNAVAILABLE
+        case _:
+            traceback.print_exception(error)
+            return FAILED

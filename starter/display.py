@@ -1,0 +1,124 @@
+"""What people see: sentences, facts and failures on standard error; standard output carries only what can be piped."""
+
+import sys
+from datetime import UTC, datetime
+from urllib.parse import quote, unquote, urlsplit
+
+from rich.console import Console
+from rich.text import Text
+
+from manxue.problem import Problem
+from manxue.redact import redact
+from starter.outcome import RunFailed
+from starter.run import Run
+from workflows.contract import Progress, VideoResult
+
+console = Console(stderr=True, highlight=False, soft_wrap=True)
+
+
+def say(text: str, style: str = "") -> None:
+    """One paragraph, redacted, for a person."""
+    console.print(Text(redact(text), style=style))
+
+
+def put(text: str) -> None:
+    """What the command was asked for, for a person or a pipe."""
+    sys.stdout.write(redact(text) + "\n")
+    sys.stdout.flush()
+
+
+def error(text: str) -> None:
+    """Why the command failed."""
+    console.print(Text("error: ", style="bold red") + Text(redact(text)))
+
+
+def location(uri: str) -> str:
+    """Where the file is: a path for local files, the reference for object stores."""
+    parts = urlsplit(uri)
+    return unquote(parts.path) if parts.scheme == "file" else uri
+
+
+def run_link(ui_url: str | None, run: Run) -> str | None:
+    """The page of the run in the Temporal Web UI, where it is known where that is."""
+    if ui_url is None:
+        return None
+    namespace = quote(run.description.namespace, safe="")
+    return f"{ui_url.rstrip('/')}/namespaces/{namespace}/workflows/{quote(run.id, safe='')}/{run.description.run_id}"
+
+
+def facts(result: VideoResult, link: str | None) -> None:
+    """What was found in the delivered file, and what the run had to say."""
+    video = result.video
+    sound = "with audio" if video.has_audio else "without audio"
+    picture = f"{video.width}x{video.height}, {video.duration:.2f} s, {video.fps:g} fps"
+    say(f"  {picture}, {video.codec} {sound}, {size(video.bytes)}")
+    say(f"  sha256 {video.sha256}")
+    price = "" if result.provider.amount is None else f", cost {result.provider.amount:g}"
+    say(f"  task {result.task_id}{price}")
+    problems(result.warnings, "warning: ", "yellow")
+    if link:
+        say(f"  {link}", "dim")
+
+
+def failure(failed: RunFailed, link: str | None = None) -> None:
+    """Why there is no video, all that is wrong with the input, and what to do."""
+    console.print(Text(f"{failed.kind}: ", style="bold red") + Text(redact(failed.message)))
+    problems(failed.details.problems)
+    for url, reason in failed.details.assets.items():
+        say(f"  - {url}: {reason}")
+    say(f"What to do: {failed.next_step}", "bold")
+    if link:
+        say(f"  {link}", "dim")
+
+
+def problems(found: list[Problem], prefix: str = "- ", style: str = "") -> None:
+    """Every problem on its line."""
+    for problem in found:
+        say(f"  {prefix}{problem}", style)
+
+
+def progress_lines(progress: Progress) -> list[tuple[str, str]]:
+    """A progress answer as label and value, without what is not known."""
+    percent = None if progress.percent is None else f"{progress.percent:.0f} %"
+    rows = {
+        "phase": f"{progress.phase}, for {elapsed(progress.since)}",
+        "message": progress.message,
+        "task": progress.task_id,
+        "provider": progress.provider_status,
+        "done": percent,
+        "polls": str(progress.polls) if progress.polls else None,
+        "next poll": clock(progress.next_poll_at),
+        "expected": clock(progress.eta),
+    }
+    rows |= {f"warning {i}": str(warning) for i, warning in enumerate(progress.warnings, 1)}
+    return [(label, value) for label, value in rows.items() if value]
+
+
+def decision_hint(workflow_id: str) -> str:
+    """How to decide about a submission whose outcome is unknown."""
+    return (
+        "Look in the provider's account whether the task exists, then run one of:\n"
+        f"  manxue resolve {workflow_id} --adopt TASK_ID   it exists: go on with it\n"
+        f"  manxue resolve {workflow_id} --resubmit        it does not: order again (if it does, this pays twice)\n"
+        f"  manxue resolve {workflow_id} --abandon         give up"
+    )
+
+
+def size(count: int) -> str:
+    """A number of bytes for people."""
+    return f"{count / 1e6:.1f} MB" if count >= 1e6 else f"{count / 1e3:.1f} kB"
+
+
+def elapsed(since: datetime) -> str:
+    """The time from `since` to now: `42 s`, `3 min 05 s`, `2 h 10 min`."""
+    seconds = max(int((datetime.now(UTC) - since).total_seconds()), 0)
+    minutes, seconds = divmod(seconds, 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours:
+        return f"{hours} h {minutes:02} min"
+    return f"{minutes} min {seconds:02} s" if minutes else f"{seconds} s"
+
+
+def clock(moment: datetime | None) -> str | None:
+    """A moment in UTC, for people."""
+    return None if moment is None else moment.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S UTC")

@@ -1,0 +1,143 @@
+"""Options and files of the command line, read as the input of `GenerateVideo` and checked before anything starts."""
+
+import json
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from temporalio.api.common.v1 import Payload
+from temporalio.common import RawValue
+
+from manxue.checked_request import CheckedRequest
+from manxue.problem import Problem, problem
+from manxue.request import check_request
+from starter.request_file import Document
+from workflows.contract import GenerateVideoInput
+from workflows.run_input import read_input
+
+REQUEST_OPTIONS = {
+    "model": "model",
+    "prompt": "prompt",
+    "duration": "duration",
+    "ratio": "ratio",
+    "first_image": "first_image",
+    "last_image": "last_image",
+    "reference_image": "referenceImages",
+    "reference_video": "referenceVideos",
+    "reference_audio": "referenceAudios",
+}
+"""Option -> field of the provider's create-task body."""
+
+INPUT_OPTIONS = (
+    "output",
+    "name",
+    "asset_review",
+    "strict_media",
+    "on_unknown_submission",
+    "deadline",
+    "task_id",
+    "allow_unknown_model",
+    "tenant",
+    "priority",
+)
+"""Options that are fields of `GenerateVideoInput`, of the same name."""
+
+POLL_OPTIONS = {"poll_first": "first", "poll_interval": "interval", "poll_max_interval": "max_interval"}
+
+DEFAULT_MODEL = "sd2_manxue_720p"
+
+_UNITS = {"d": 86400, "h": 3600, "m": 60, "s": 1}
+_DURATION = re.compile(r"(?:\d+(?:\.\d+)?[dhms])+")
+
+
+class InvalidInput(Exception):
+    """The input breaks rules, so nothing was started. `problems` is all that is wrong with it."""
+
+    def __init__(self, problems: list[Problem]) -> None:
+        super().__init__("; ".join(map(str, problems)))
+        self.problems = problems
+
+
+def compose(options: Mapping[str, Any], document: Document | None, poll: Mapping[str, float]) -> dict[str, Any]:
+    """The workflow's input as plain JSON, from command line options laid over a request file.
+
+    `options` maps option names to values, None and empty lists standing for what was not given. `poll` is used where
+    neither options nor file say how often to ask. Raises InvalidInput for options that cannot be read.
+    """
+    given: dict[str, Any] = {
+        name: list(value) if isinstance(value, tuple) else value
+        for name, value in options.items()
+        if value is not None and value not in ([], ())
+    }
+    fields: dict[str, Any] = dict(document.fields) if document else {"request": {"model": DEFAULT_MODEL}}
+    _lay_over(fields, "request", {field: given[option] for option, field in REQUEST_OPTIONS.items() if option in given})
+    fields |= {option: given[option] for option in INPUT_OPTIONS if option in given}
+    if "deadline" in given:
+        fields["deadline"] = seconds(given["deadline"])
+    if isinstance(fields.get("output"), str):
+        fields["output"] = output_url(fields["output"])
+    _lay_over(fields, "extra", _pairs(given.get("extra", [])))
+    _lay_over(
+        fields, "poll", {field: seconds(given[option]) for option, field in POLL_OPTIONS.items() if option in given}
+    )
+    if poll:
+        fields.setdefault("poll", dict(poll))
+    return fields
+
+
+def check(fields: Mapping[str, Any]) -> tuple[GenerateVideoInput, CheckedRequest]:
+    """The input and its request, when both keep every rule that is known offline.
+
+    Raises InvalidInput with all problems; they are found by the code that the worker runs.
+    """
+    run_input = read_input(RawValue(Payload(data=json.dumps(fields).encode())))
+    problems = list(run_input.problems)
+    verdict = check_request(
+        fields.get("request"),
+        extra=fields.get("extra"),
+        allow_unknown_model=fields.get("allow_unknown_model") is True,
+    )
+    if "request" in fields:
+        problems += verdict.problems
+    if problems or run_input.given is None or verdict.request is None:
+        raise InvalidInput(problems)
+    return run_input.given, verdict.request
+
+
+def seconds(text: str) -> float | str:
+    """`90m`, `1h30m`, `2d` or a number as seconds; any other text as it is, to be read as ISO 8601."""
+    text = text.strip()
+    if _DURATION.fullmatch(text):
+        return sum(float(n) * _UNITS[unit] for n, unit in re.findall(r"(\d+(?:\.\d+)?)([dhms])", text))
+    try:
+        return float(text)
+    except ValueError:
+        return text
+
+
+def output_url(text: str) -> str:
+    """A local path as an absolute file:// URL; a URL as it is."""
+    if "://" in text:
+        return text
+    return Path(text).expanduser().resolve().as_uri() + "/"
+
+
+def _lay_over(fields: dict[str, Any], name: str, values: dict[str, Any]) -> None:
+    """Put `values` into the object `fields[name]`; one that is no object is left for the check to refuse."""
+    if values and isinstance(fields.get(name, {}), dict):
+        fields[name] = {**fields.get(name, {}), **values}
+
+
+def _pairs(entries: list[str]) -> dict[str, Any]:
+    """`key=json` entries as an object; a value that is not JSON is a string."""
+    pairs: dict[str, Any] = {}
+    for entry in entries:
+        key, equals, value = entry.partition("=")
+        if not key or not equals:
+            raise InvalidInput([problem("--extra", "format", entry, "must be written key=value, such as seed=42")])
+        try:
+            pairs[key] = json.loads(value)
+        except ValueError:
+            pairs[key] = value
+    return pairs

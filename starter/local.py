@@ -1,0 +1,134 @@
+"""The local stack: Temporal server, provider emulator and worker, started and ended as one."""
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+from settings import WorkerSettings, load
+from starter.child_process import end, last_line, spawn
+from starter.dev_server import NAMESPACE, DevServer, LocalStackFailed, dev_server
+from starter.local_state import STATE_DIRECTORY, LocalState, announced, locked
+
+T = TypeVar("T")
+
+EMULATOR_KEY = "local-key"
+_LOOPBACK = "127.0.0.0/8"
+_EMULATOR_GRACE = 5.0
+"""Seconds that a stopping worker gets when no real money is in flight."""
+_EXIT_PATIENCE = 10.0
+"""Seconds beyond the grace before a worker is killed."""
+
+
+@dataclass(frozen=True)
+class StackOptions:
+    """What can be chosen about a local stack."""
+
+    state: Path = STATE_DIRECTORY
+    """Directory of the database, the logs and local.json."""
+    speed: float = 60
+    """How many times faster than the provider the emulator is."""
+    real: bool = False
+    """Use the real provider instead of the emulator."""
+    port: int | None = None
+    ui_port: int | None = None
+    worker_log: Path | None = None
+    """Where the worker's log lines go; None: the standard error of this process."""
+
+
+@dataclass(frozen=True)
+class LocalStack:
+    """A running stack."""
+
+    state: LocalState
+    server: DevServer
+    worker: asyncio.subprocess.Process
+    options: StackOptions
+
+    async def until(self, done: Coroutine[Any, Any, T]) -> T:
+        """Wait for `done` while all parts run. Raises LocalStackFailed when one of them ends by itself before."""
+        waiting = asyncio.ensure_future(done)
+        parts: dict[asyncio.Future[Any], tuple[str, Path | None]] = {
+            asyncio.ensure_future(self.server.process.wait()): ("Temporal server", self.server.log),
+            asyncio.ensure_future(self.worker.wait()): ("worker", self.options.worker_log),
+        }
+        try:
+            await asyncio.wait([waiting, *parts], return_when=asyncio.FIRST_COMPLETED)
+            if waiting.done():
+                return await waiting
+            name, log = next(what for part, what in parts.items() if part.done())
+            where = f": {last_line(log)} (its log: {log})" if log else "; the reason is above"
+            raise LocalStackFailed(f"the {name} has ended by itself{where}")
+        finally:
+            for task in (waiting, *parts):
+                task.cancel()
+
+
+@asynccontextmanager
+async def local_stack(options: StackOptions) -> AsyncIterator[LocalStack]:
+    """Run all parts while the block lasts, and end them in reverse order.
+
+    Raises LocalStackFailed, StateInUse, and SettingsError when the real provider is asked for without a key.
+    """
+    grace = load(WorkerSettings).shutdown_grace if options.real else _EMULATOR_GRACE
+    async with AsyncExitStack() as parts:
+        parts.enter_context(locked(options.state))
+        server = await parts.enter_async_context(dev_server(options.state, options.port, options.ui_port))
+        emulator_url = None if options.real else await parts.enter_async_context(_emulator(options.speed))
+        speed = None if options.real else options.speed
+        state = LocalState(server.address, NAMESPACE, server.ui_url, os.getpid(), emulator_url, speed)
+        worker = await parts.enter_async_context(_worker(state, options.worker_log, grace))
+        parts.enter_context(announced(options.state, state))
+        yield LocalStack(state, server, worker, options)
+
+
+def stop_on_signals() -> asyncio.Event:
+    """An event that Ctrl-C and SIGTERM set, instead of ending this process at once."""
+    stop = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    return stop
+
+
+def _provider_environment(emulator_url: str | None) -> dict[str, str]:
+    if emulator_url is None:
+        return {}
+    networks = [os.environ.get("MANXUE_ALLOWED_NETWORKS", ""), _LOOPBACK]
+    return {
+        "MANXUE_BASE_URL": emulator_url,
+        "MANXUE_API_KEY": EMULATOR_KEY,
+        "MANXUE_ALLOWED_NETWORKS": ",".join(filter(None, networks)),
+    }
+
+
+@asynccontextmanager
+async def _emulator(speed: float) -> AsyncIterator[str]:
+    from emulator.config import EmulatorConfig
+    from emulator.server import EmulatorServer
+
+    async with EmulatorServer(EmulatorConfig(api_key=EMULATOR_KEY, speed=speed)) as emulator:
+        yield emulator.url
+
+
+@asynccontextmanager
+async def _worker(state: LocalState, log: Path | None, grace: float) -> AsyncIterator[asyncio.subprocess.Process]:
+    """The worker as its own process, the same as in production."""
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("TEMPORAL_")}
+    env = {**inherited, **state.temporal_environment(), **_provider_environment(state.emulator_url)}
+    env["MANXUE_SHUTDOWN_GRACE"] = str(grace)
+    # -P: a file worker.py in the current directory is not ours.
+    command = [sys.executable, "-P", "-m", "worker"]
+    if log:
+        with log.open("ab") as file:
+            process = await spawn(command, env, stdout=file, stderr=file)
+    else:
+        process = await spawn(command, env, stdout=None, stderr=None)
+    try:
+        yield process
+    finally:
+        await end(process, grace + _EXIT_PATIENCE)

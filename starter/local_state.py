@@ -1,0 +1,84 @@
+"""Where a running local stack can be found: `.manxue/local.json`, and a lock that keeps a second stack away."""
+
+import fcntl
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+STATE_DIRECTORY = Path(".manxue")
+
+
+class StateInUse(Exception):
+    """Another local stack has this state directory; the text says which and what to do."""
+
+
+@dataclass(frozen=True)
+class LocalState:
+    """What others need to know of a running stack."""
+
+    address: str
+    namespace: str
+    ui_url: str
+    pid: int
+    emulator_url: str | None
+    speed: float | None
+    """How many times faster than the provider the emulator is; None with the real provider."""
+
+    def temporal_environment(self) -> dict[str, str]:
+        """The variables that point a process at the embedded server, and at nothing from a configuration file."""
+        return {
+            "TEMPORAL_ADDRESS": self.address,
+            "TEMPORAL_NAMESPACE": self.namespace,
+            "TEMPORAL_CONFIG_FILE": os.devnull,
+        }
+
+    def poll_rhythm(self) -> dict[str, float]:
+        """How often to ask, in seconds, where the caller does not say: an emulator may be asked more often."""
+        return {"first": 1, "interval": 2} if self.speed and self.speed > 1 else {}
+
+
+def running_stack(directory: Path = STATE_DIRECTORY) -> LocalState | None:
+    """The stack that runs with its state in `directory`; None when there is none, or when it died."""
+    try:
+        state = LocalState(**json.loads((directory / "local.json").read_text()))
+        os.kill(state.pid, 0)
+    except (OSError, ValueError, TypeError):
+        return None
+    return state
+
+
+@contextmanager
+def announced(directory: Path, state: LocalState) -> Iterator[None]:
+    """Let others find the stack while the block lasts."""
+    file = directory / "local.json"
+    unfinished = directory / "local.json.new"
+    unfinished.write_text(json.dumps(asdict(state), indent=2) + "\n")
+    unfinished.replace(file)
+    try:
+        yield
+    finally:
+        file.unlink(missing_ok=True)
+
+
+@contextmanager
+def locked(directory: Path) -> Iterator[None]:
+    """Hold the state directory: two servers on one SQLite file would destroy each other's work. Raises StateInUse."""
+    directory.mkdir(parents=True, exist_ok=True)
+    with (directory / "lock").open("a") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise StateInUse(_in_use(directory)) from error
+        yield
+
+
+def _in_use(directory: Path) -> str:
+    state = running_stack(directory)
+    who = f" by process {state.pid} (Temporal {state.address}, Web UI {state.ui_url})" if state else ""
+    return (
+        f"the Temporal database in {directory} is in use{who}; use that stack, stop it first, "
+        "or start another one with --state DIRECTORY"
+    )

@@ -1,0 +1,72 @@
+"""Request files: JSON or YAML, holding the whole input of `GenerateVideo` or only the provider's create-task body."""
+
+import json
+import re
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+
+class RequestFileUnreadable(Exception):
+    """The file does not exist or is neither JSON nor YAML; the text is a sentence."""
+
+
+@dataclass(frozen=True)
+class Document:
+    """A request file, as the fields of `GenerateVideoInput`."""
+
+    fields: dict[str, Any]
+
+
+def read_document(source: str) -> Document:
+    """Read a file, or standard input for `-`. Raises RequestFileUnreadable."""
+    name = "standard input" if source == "-" else source
+    try:
+        text = sys.stdin.read() if source == "-" else Path(source).expanduser().read_text(encoding="utf-8-sig")
+    except OSError as error:
+        raise RequestFileUnreadable(f"{name} cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise RequestFileUnreadable(f"{name} is not UTF-8 text, so it is no JSON or YAML file") from error
+    is_json = source.lower().endswith(".json") or text.lstrip().startswith("{")
+    content = _json(text, name) if is_json else _yaml(text, name)
+    whole = isinstance(content, dict) and "request" in content
+    return Document(content if whole else {"request": content})
+
+
+def _json(text: str, name: str) -> Any:
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise RequestFileUnreadable(f"{name} is not valid JSON: {error}") from error
+
+
+def _yaml(text: str, name: str) -> Any:
+    try:
+        content = yaml.load(text, _JsonTypes)  # noqa: S506 - derived from SafeLoader
+        return json.loads(json.dumps(content))
+    except yaml.YAMLError as error:
+        raise RequestFileUnreadable(f"{name} is not valid YAML: {' '.join(str(error).split())}") from error
+    except (TypeError, ValueError, RecursionError) as error:
+        raise RequestFileUnreadable(f"{name} holds what JSON cannot express: {error}") from error
+
+
+class _JsonTypes(yaml.SafeLoader):
+    """YAML with the types of JSON only, as in YAML 1.2.
+
+    YAML 1.1 would read the ratio 16:9 as the number 969, a prompt `no` as false and a name 2026-01-31 as a date.
+    """
+
+    yaml_implicit_resolvers: dict[str, list[tuple[str, re.Pattern[str]]]] = {}  # noqa: RUF012 - as PyYAML has it
+
+
+_WHOLE = r"-?(?:0|[1-9][0-9]*)"
+for _tag, _pattern, _first in (
+    ("null", r"null|~|", ["n", "~", ""]),
+    ("bool", r"true|false", ["t", "f"]),
+    ("int", _WHOLE, list("-0123456789")),
+    ("float", _WHOLE + r"(?:\.[0-9]+)?(?:[eE][-+]?[0-9]+)?", list("-0123456789")),
+):
+    _JsonTypes.add_implicit_resolver(f"tag:yaml.org,2002:{_tag}", re.compile(f"(?:{_pattern})$"), _first)

@@ -1,0 +1,111 @@
+"""The worker: the one place where everything is built and handed to what needs it.
+
+Run it with `python worker.py` or `manxue worker`. SIGTERM or SIGINT stops it: no new work is taken, and activities in
+flight, above all a create call, are given time to finish.
+"""
+
+import asyncio
+import signal
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from urllib.parse import urlsplit
+
+import structlog
+from temporalio.client import Client
+from temporalio.worker import Worker
+
+import logs
+from activities.download import Download
+from activities.poll import Poll
+from activities.submit import Submit
+from activities.upload_assets import UploadAssets
+from activities.validate import Validate
+from connection import TemporalUnavailable, connect, ensure_search_attributes
+from manxue.client import ManxueClient
+from media.fetch import AddressGuard, Fetcher
+from media.storage import OutputInvalid, OutputUnavailable, open_output
+from settings import SettingsError, WorkerSettings, load
+from workflows.argument_count import ArgumentCountInterceptor
+from workflows.generate_video import GenerateVideo
+from workflows.sandbox import RUNNER
+
+log = structlog.stdlib.get_logger("worker")
+
+
+async def run_worker(settings: WorkerSettings, client: Client, stop: asyncio.Event) -> None:
+    """Work until `stop` is set, then stop gracefully.
+
+    Raises TemporalUnavailable, OutputInvalid or OutputUnavailable when it cannot begin.
+    """
+    await ensure_search_attributes(client)
+    await open_output(settings.output).prepare()
+    async with build_worker(settings, client):
+        log.info(
+            "worker.started", task_queue=settings.task_queue, namespace=client.namespace, provider=settings.base_url
+        )
+        await stop.wait()
+        log.info("worker.stopping", grace_seconds=settings.shutdown_grace)
+    log.info("worker.stopped")
+
+
+@asynccontextmanager
+async def build_worker(settings: WorkerSettings, client: Client) -> AsyncIterator[Worker]:
+    """A running worker with its clients; leaving the block stops it."""
+    result_host = urlsplit(settings.base_url).hostname or ""
+    guard = AddressGuard(settings.allowed_networks, allowed_hosts=[result_host])
+    async with (
+        ManxueClient(settings.api_key.get_secret_value(), settings.base_url) as manxue,
+        Fetcher(guard) as fetcher,
+    ):
+        assets = UploadAssets(manxue)
+        worker = Worker(
+            client,
+            task_queue=settings.task_queue,
+            workflows=[GenerateVideo],
+            activities=[
+                Validate(settings.output).validate,
+                assets.upload_assets,
+                assets.asset_states,
+                Submit(manxue).submit,
+                Poll(manxue).poll,
+                Download(manxue, fetcher, settings.output).download,
+            ],
+            workflow_runner=RUNNER,
+            interceptors=[ArgumentCountInterceptor()],
+            max_cached_workflows=settings.max_cached_workflows,
+            graceful_shutdown_timeout=timedelta(seconds=settings.shutdown_grace),
+            # After a crash the next worker should not wait 10 s for the dead one's sticky queue.
+            sticky_queue_schedule_to_start_timeout=timedelta(seconds=3),
+        )
+        async with worker:
+            yield worker
+
+
+async def _serve(settings: WorkerSettings) -> None:
+    client = await connect(logs.temporal_runtime())
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    await run_worker(settings, client, stop)
+
+
+def main() -> int:
+    """The worker process. 0 after a graceful stop, 2 for a wrong setting, 4 when Temporal cannot be used."""
+    try:
+        settings = load(WorkerSettings)
+        logs.configure(settings.log_format, settings.log_level)
+        asyncio.run(_serve(settings))
+    except (SettingsError, OutputInvalid, OutputUnavailable) as error:
+        print(f"manxue worker: {error}", file=sys.stderr)
+        return 2
+    except TemporalUnavailable as error:
+        print(f"manxue worker: {error}", file=sys.stderr)
+        return 4
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,30 @@
+"""Lets `GenerateVideo` see a wrong number of arguments, which the SDK would turn into a task that fails for ever."""
+
+from typing import Any
+
+from temporalio.worker import (
+    ExecuteWorkflowInput,
+    Interceptor,
+    WorkflowInboundInterceptor,
+    WorkflowInterceptorClassInput,
+)
+
+from workflows.run_input import ArgumentCount
+
+
+class ArgumentCountInterceptor(Interceptor):
+    """For the worker's `interceptors`."""
+
+    def workflow_interceptor_class(
+        self,
+        input: WorkflowInterceptorClassInput,  # noqa: A002 - the SDK's name
+    ) -> type[WorkflowInboundInterceptor] | None:
+        """See the base class."""
+        return _Inbound
+
+
+class _Inbound(WorkflowInboundInterceptor):
+    async def execute_workflow(self, input: ExecuteWorkflowInput) -> Any:  # noqa: A002 - the SDK's name
+        if len(input.args) != 1:
+            input.args = [ArgumentCount(len(input.args))]
+        return await super().execute_workflow(input)

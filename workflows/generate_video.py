@@ -1,0 +1,189 @@
+"""`GenerateVideo`: the story of one render, from a request to a verified file."""
+
+import asyncio
+
+from temporalio import workflow
+from temporalio.common import RawValue
+from temporalio.exceptions import ActivityError, ApplicationError, is_cancelled_exception
+
+from activities.download import Downloaded
+from activities.validate import ValidateInput
+from manxue.checked_request import CheckedRequest
+from manxue.failure import FailureType
+from manxue.problem import problem
+from manxue.vocabulary import ASSET_SCHEME
+from workflows import steps
+from workflows.contract import (
+    GENERATE_VIDEO,
+    POLL_NOW_UPDATE,
+    PROGRESS_QUERY,
+    RESOLVE_SUBMISSION_UPDATE,
+    Phase,
+    Progress,
+    Resolution,
+    Video,
+    VideoResult,
+)
+from workflows.failures import ended_by
+from workflows.journal import Journal
+from workflows.policies import EVENTS_PER_RUN
+from workflows.review import Review, media_to_review
+from workflows.run_input import ArgumentCount, continued_state, read_input
+from workflows.run_state import ContinuedRun
+from workflows.submission import Submission
+from workflows.waiting import Waiting
+
+
+@workflow.defn(name=GENERATE_VIDEO)
+class GenerateVideo:
+    """Generates one video: checked before it is paid for, paid for once, waited for, verified, delivered."""
+
+    def __init__(self) -> None:
+        self._journal = Journal()
+        self._submission = Submission(self._journal)
+
+    @workflow.run
+    async def run(self, raw: RawValue) -> VideoResult:
+        """Takes one `GenerateVideoInput` as JSON, and anything else: that fails with InvalidRequest."""
+        try:
+            await self._begin(raw)
+            request = await self._review()
+            await self._submit(request)
+            await self._wait()
+            return await self._download()
+        except (asyncio.CancelledError, ActivityError) as error:
+            if not is_cancelled_exception(error):
+                raise
+            self._journal.cancel()
+            raise
+        except ApplicationError as error:
+            self._journal.enter(Phase.FAILED, f"{error.type}: {error.message}")
+            raise
+        finally:
+            await workflow.wait_condition(workflow.all_handlers_finished)
+
+    async def _begin(self, raw: RawValue | ArgumentCount) -> None:
+        if state := continued_state(raw):
+            self._journal.resume(state)
+            return
+        journal, state = self._journal, self._journal.state
+        journal.enter(Phase.VALIDATING, "The request is being checked.")
+        read = read_input(raw)
+        try:
+            checked = await steps.validate(
+                ValidateInput(
+                    request=read.fields.get("request"),
+                    request_given="request" in read.fields,
+                    extra=read.fields.get("extra"),
+                    allow_unknown_model=read.fields.get("allow_unknown_model") is True,
+                    strict_media=read.fields.get("strict_media") is True,
+                    output=read.fields.get("output"),
+                    problems=read.problems,
+                )
+            )
+        except ActivityError as error:
+            raise ended_by(error, FailureType.DEADLINE_EXCEEDED) from None
+        state.given, state.request, state.warnings = read.given, checked.request, checked.warnings
+
+    async def _review(self) -> CheckedRequest:
+        """Media that need it go through the asset library; the request comes back with `asset://` in their place."""
+        state = self._journal.state
+        assert state.given
+        assert state.request
+        if state.assets is None:
+            assets = media_to_review(state.request, state.given)
+            if assets.all() and not state.given.task_id:
+                self._journal.enter(Phase.REVIEWING_ASSETS, f"{len(assets.all())} assets go to the provider's review.")
+                state.assets = await Review(assets, state.given, self._journal).run()
+            else:
+                state.assets = {}
+        return state.request.with_media({reference: ASSET_SCHEME + a for reference, a in state.assets.items()})
+
+    async def _submit(self, request: CheckedRequest) -> None:
+        state = self._journal.state
+        assert state.given
+        if state.task_id is None:
+            if state.given.task_id:
+                state.task_id, state.adopted, state.poll_requested = state.given.task_id, True, True
+            else:
+                self._journal.enter(Phase.SUBMITTING, "The task is being submitted to the provider.")
+                state.task_id = await self._submission.run(request)
+            state.submitted_at = workflow.now()
+            self._journal.enter(Phase.QUEUED, "The provider has accepted the task.")
+        # A cancellation that came during the create call waited for its answer.
+        if workflow.cancellation_reason() is not None:
+            raise asyncio.CancelledError
+
+    async def _wait(self) -> None:
+        if self._journal.state.phase in (Phase.QUEUED, Phase.RENDERING):
+            await Waiting(self._journal).run(self._make_room)
+
+    async def _download(self) -> VideoResult:
+        state = self._journal.state
+        self._journal.enter(Phase.DOWNLOADING, "The video is being downloaded and checked.")
+        try:
+            downloaded = await steps.download(state)
+        except ActivityError as error:
+            raise ended_by(error, FailureType.DOWNLOAD_FAILED, state.task_id) from None
+        self._journal.enter(Phase.COMPLETED, f"The video is at {downloaded.uri}.")
+        return self._result(downloaded)
+
+    def _result(self, downloaded: Downloaded) -> VideoResult:
+        state = self._journal.state
+        assert state.request
+        assert state.task_id
+        renamed = problem(
+            "name", "conflict", downloaded.uri, "another file had this name; it was kept, and the task id added"
+        )
+        video = Video(
+            uri=downloaded.uri, bytes=downloaded.bytes, sha256=downloaded.sha256, **downloaded.facts.model_dump()
+        )
+        return VideoResult(
+            task_id=state.task_id,
+            model=state.request.model,
+            mode=state.request.mode,
+            video=video,
+            manifest_uri=downloaded.manifest_uri,
+            provider=state.provider,
+            timeline=state.timeline,
+            polls=state.polls,
+            assets=state.assets or {},
+            warnings=[*state.warnings, *([renamed] if downloaded.renamed else [])],
+        )
+
+    async def _make_room(self) -> None:
+        """Continue as new before the history grows long, but never past an update that somebody waits for."""
+        state = self._journal.state
+        if workflow.info().get_current_history_length() < EVENTS_PER_RUN:
+            return
+        await workflow.wait_condition(lambda: workflow.all_handlers_finished() or state.poll_requested)
+        if not state.poll_requested:
+            workflow.continue_as_new(ContinuedRun(continued=state))
+
+    @workflow.query(name=PROGRESS_QUERY, description="Where the run is, as a Progress object")
+    def progress(self) -> Progress:
+        """Where the run is."""
+        return self._journal.progress()
+
+    @workflow.update(name=POLL_NOW_UPDATE, description="Ask the provider now instead of at the next timer")
+    async def poll_now(self) -> Progress:
+        """Ask the provider now, and answer with what it said. In other phases: the progress, at once."""
+        await workflow.wait_condition(lambda: self._journal.open)
+        state = self._journal.state
+        if state.phase in (Phase.QUEUED, Phase.RENDERING):
+            state.poll_requested, asked = True, state.polls
+            await workflow.wait_condition(
+                lambda: state.polls > asked or state.phase not in (Phase.QUEUED, Phase.RENDERING)
+            )
+        return self._journal.progress()
+
+    @workflow.update(
+        name=RESOLVE_SUBMISSION_UPDATE, description='{"action": "adopt", "task_id": ...} or "resubmit" or "abandon"'
+    )
+    def resolve_submission(self, resolution: Resolution) -> None:
+        """Decide what becomes of a submission whose outcome nobody knows."""
+        self._submission.resolve(resolution)
+
+    @resolve_submission.validator
+    def _check_resolution(self, resolution: Resolution) -> None:
+        self._submission.check()

@@ -1,0 +1,104 @@
+"""Any JSON at all, read as the input of `GenerateVideo`: never an exception, always a list of what is wrong."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails, from_json
+from temporalio import workflow
+from temporalio.common import RawValue
+
+from manxue.problem import Problem, problem, unknown_field
+from workflows.contract import GENERATE_VIDEO, GenerateVideoInput
+from workflows.run_state import ContinuedRun, RunState
+
+_RULES = {
+    "missing": "required",
+    "literal_error": "choice",
+    "string_pattern_mismatch": "format",
+    "string_too_short": "empty",
+    "string_too_long": "range",
+    "value_error": "conflict",
+}
+_HINTS_BY_TYPE = {
+    "time_delta": "must be a duration: an ISO 8601 string such as `PT30S`, or a number of seconds",
+    "int": "must be a whole number",
+    "bool": "must be true or false",
+    "string": "must be a string",
+    "model": "must be a JSON object",
+    "dict": "must be a JSON object",
+}
+"""By the start of pydantic's name for the error."""
+_HINTS_BY_FIELD = {
+    "request": "is required: the provider's create-task body",
+    "name": "must be 1 to 120 letters, digits, `.`, `_` or `-`, and start with a letter, a digit or `_`",
+    "task_id": "must be a task id of the provider, without white space, `/`, `?` or `#`",
+}
+
+
+@dataclass(frozen=True)
+class ArgumentCount:
+    """Stands for an argument list that has not exactly one entry."""
+
+    count: int
+
+
+@dataclass(frozen=True)
+class RunInput:
+    """The input as far as it could be read."""
+
+    given: GenerateVideoInput | None
+    problems: list[Problem] = field(default_factory=list)
+    fields: dict[str, Any] = field(default_factory=dict)
+    """The top-level fields as they came."""
+
+
+def read_input(raw: RawValue | ArgumentCount) -> RunInput:
+    """Read the one argument. `given` is None when there are problems with the fields around `request`."""
+    if isinstance(raw, ArgumentCount):
+        return RunInput(None, [_argument(f"{GENERATE_VIDEO} takes exactly one argument, a JSON object", raw.count)])
+    try:
+        value = from_json(raw.payload.data) if raw.payload.data else None
+    except ValueError as error:
+        return RunInput(None, [_argument(f"must be a JSON object ({error})", None)])
+    if not isinstance(value, dict):
+        return RunInput(None, [_argument("must be a JSON object with at least `request`", value)])
+    try:
+        return RunInput(GenerateVideoInput.model_validate(value), fields=value)
+    except ValidationError as error:
+        # `request` and `extra` are judged, whole, by the provider's rules.
+        judged_here = [e for e in error.errors() if e["loc"][0] not in ("request", "extra") or e["type"] == "missing"]
+        return RunInput(None, [_problem(e) for e in judged_here], value)
+
+
+def _argument(hint: str, given: Any) -> Problem:
+    return problem("input", "type", given, hint)
+
+
+def _problem(error: ErrorDetails) -> Problem:
+    name = ".".join(map(str, error["loc"]))
+    kind = error["type"]
+    if kind == "extra_forbidden":
+        known = GenerateVideoInput.model_fields if len(error["loc"]) == 1 else ("first", "interval", "max_interval")
+        return unknown_field(name, list(known), "not a field of the input; provider fields go in `request`")
+    rule = _RULES.get(kind) or ("range" if "than" in kind else "type")
+    given = None if kind == "missing" else error.get("input")
+    return problem(name, rule, given, _HINTS_BY_FIELD.get(name) or _hint(kind, error["msg"]))
+
+
+def _hint(kind: str, message: str) -> str:
+    for start, hint in _HINTS_BY_TYPE.items():
+        if kind.startswith(f"{start}_") and kind not in _RULES:
+            return hint
+    message = message.removeprefix("Value error, ").replace("Input should be", "must be")
+    return message[:1].lower() + message[1:]
+
+
+def continued_state(raw: RawValue | ArgumentCount) -> RunState | None:
+    """What an earlier run of the chain handed over; None for a run that somebody started."""
+    if workflow.info().continued_run_id is None or isinstance(raw, ArgumentCount):
+        return None
+    try:
+        return ContinuedRun.model_validate_json(raw.payload.data).continued
+    except ValidationError:
+        return None  # a server-side retry or a cron run also has a predecessor, but the caller's input

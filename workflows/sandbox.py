@@ -1,0 +1,19 @@
+"""Which modules the workflow sandbox takes as they are: data and pure functions, loaded once instead of once per run.
+
+The modules that decide what happens stay inside the sandbox, where a call to the clock or to chance is an error.
+"""
+
+from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
+
+RUNNER = SandboxedWorkflowRunner(
+    restrictions=SandboxRestrictions.default.with_passthrough_modules(
+        "activities",
+        "manxue",
+        "media",
+        "workflows.contract",
+        "workflows.policies",
+        "workflows.polling",
+        "workflows.run_input",
+        "workflows.run_state",
+    )
+)

@@ -1,0 +1,142 @@
+"""Buying the render: at most one create call that could have been accepted, unless somebody chose otherwise."""
+
+from datetime import timedelta
+from enum import Enum, auto
+
+from temporalio import workflow
+from temporalio.exceptions import ActivityError, ApplicationError, is_cancelled_exception
+from temporalio.exceptions import TimeoutError as TemporalTimeout
+
+from activities.errors import NOT_SENT, RATE_LIMITED
+from activities.submission_record import read_record
+from manxue.checked_request import CheckedRequest
+from manxue.failure import FailureType
+from workflows import steps
+from workflows.contract import Phase, Resolution
+from workflows.failures import cause_of, ended_by, failure
+from workflows.journal import Journal
+from workflows.policies import NOT_ACCEPTED_FIRST_WAIT, NOT_ACCEPTED_LONGEST_WAIT
+
+
+class Outcome(Enum):
+    """What is known after a submit activity that did not return."""
+
+    ACCEPTED = auto()
+    NOT_ACCEPTED = auto()
+    REFUSED = auto()
+    UNKNOWN = auto()
+
+
+def outcome_of(error: ActivityError) -> tuple[Outcome, str]:
+    """Read the outcome from the activity's failure: how, and the task id or the reason.
+
+    A worker that died left its record in the last heartbeat; no record means that nothing was sent.
+    """
+    cause = error.cause
+    if isinstance(cause, TemporalTimeout):
+        record = read_record(cause.last_heartbeat_details)
+        if record is None:
+            return Outcome.NOT_ACCEPTED, "no worker sent the create call"
+        if record.task_id:
+            return Outcome.ACCEPTED, record.task_id
+        return Outcome.UNKNOWN, "the worker died after it began to send the create call"
+    told = cause_of(error)
+    if told is None:
+        return Outcome.UNKNOWN, str(cause)
+    if told.type in (NOT_SENT, RATE_LIMITED):
+        return Outcome.NOT_ACCEPTED, told.message
+    if told.type in list(FailureType) and told.type != FailureType.SUBMISSION_UNKNOWN:
+        return Outcome.REFUSED, told.message
+    return Outcome.UNKNOWN, told.message
+
+
+class Submission:
+    """The phase `submitting`, and `needs_decision` where it leads there."""
+
+    def __init__(self, journal: Journal) -> None:
+        self._journal = journal
+        self._resolution: Resolution | None = None
+
+    def resolve(self, resolution: Resolution) -> None:
+        """Somebody decided."""
+        self._resolution = resolution
+
+    def check(self) -> None:
+        """Refuse a resolution that nobody asked for."""
+        if self._journal.state.phase != Phase.NEEDS_DECISION or self._resolution:
+            raise ApplicationError(
+                f"there is nothing to resolve: the run is in the phase {self._journal.state.phase}",
+                type="NoDecisionPending",
+                non_retryable=True,
+            )
+
+    async def run(self, request: CheckedRequest) -> str:
+        """Submit until it is known what became of it. The task id, or a failure of the contract."""
+        resubmit, wait = False, NOT_ACCEPTED_FIRST_WAIT
+        while True:
+            self._require_time()
+            try:
+                submitted = await steps.submit(request, self._journal.state, resubmit=resubmit)
+                return self._found(submitted.task_id) if submitted.earlier_run else submitted.task_id
+            except ActivityError as error:
+                if is_cancelled_exception(error):
+                    raise  # before a worker took it up: nothing was sent
+                outcome, told = outcome_of(error)
+                match outcome:
+                    case Outcome.ACCEPTED:
+                        return self._found(told)
+                    case Outcome.NOT_ACCEPTED:
+                        await self._pause(max(wait, _asked_for(error)), told)
+                        wait = min(wait * 2, NOT_ACCEPTED_LONGEST_WAIT)
+                    case Outcome.REFUSED:
+                        raise ended_by(error, FailureType.SUBMISSION_REFUSED, None) from None
+                    case Outcome.UNKNOWN:
+                        task_id = await self._decide(told)
+                        if task_id:
+                            return self._found(task_id)
+                        resubmit = True
+
+    def _found(self, task_id: str) -> str:
+        """A task that was accepted some time ago: it may be finished, so the first poll is due at once."""
+        self._journal.state.poll_requested = True
+        return task_id
+
+    async def _decide(self, why: str) -> str | None:
+        """The task id to adopt, or None to submit again."""
+        given = self._journal.state.given
+        policy = given.on_unknown_submission if given else "hold"
+        if policy == "resubmit":
+            return None
+        if policy == "fail" or workflow.cancellation_reason() is not None:
+            raise failure(FailureType.SUBMISSION_UNKNOWN, _unknown(why))
+        asked_at = workflow.now()
+        self._journal.ask(why)
+        await workflow.wait_condition(lambda: self._resolution is not None)
+        self._journal.state.held += workflow.now() - asked_at
+        resolution, self._resolution = self._resolution, None
+        assert resolution is not None
+        if resolution.action == "abandon":
+            raise failure(FailureType.SUBMISSION_UNKNOWN, f"{_unknown(why)}; it was abandoned by decision")
+        self._journal.enter(Phase.SUBMITTING, f"Decided: {resolution.action}.")
+        return resolution.task_id
+
+    async def _pause(self, wait: timedelta, why: str) -> None:
+        self._journal.say(f"The provider has not accepted the task: {why}. It is submitted again in {wait.seconds} s.")
+        await workflow.sleep(wait, summary=f"not accepted; submit again in {wait.seconds} s")
+
+    def _require_time(self) -> None:
+        if workflow.now() >= self._journal.deadline:
+            last = self._journal.state.message
+            message = f"the provider did not accept the task before the deadline; nothing was bought. {last}"
+            raise failure(FailureType.DEADLINE_EXCEEDED, message)
+
+
+def _asked_for(error: ActivityError) -> timedelta:
+    """The wait that the provider asked for."""
+    cause = cause_of(error)
+    details = cause.details[0] if cause and cause.details and isinstance(cause.details[0], dict) else {}
+    return timedelta(seconds=float(details.get("retry_after") or 0))
+
+
+def _unknown(why: str) -> str:
+    return f"nobody knows whether the provider accepted the task: {why}"
