@@ -12,6 +12,9 @@ from manxue.problem import Problem, problem, sentence
 from manxue.request import check_request
 from media.storage import OutputInvalid, OutputUnavailable, open_output, output_problem
 
+_MOST_PROBLEMS = 100
+"""In one failure, whose size Temporal limits; a list of a hundred thousand bad URLs is cut here."""
+
 
 class ValidateInput(BaseModel):
     """A request as it came, with what is already known to be wrong with the fields around it."""
@@ -48,8 +51,9 @@ class Validate:
             request, warnings = verdict.request, verdict.warnings
             problems += verdict.problems
         if problems or request is None:
-            message = f"the input has {len(problems)} problem{'s' * (len(problems) != 1)}: {sentence(problems)}"
-            raise final(FailureType.INVALID_REQUEST, message[:2000], FailureDetails(problems=problems))
+            told = problems[:_MOST_PROBLEMS]
+            message = f"the input has {len(problems)} problem{'s' * (len(problems) != 1)}: {sentence(told)}"
+            raise final(FailureType.INVALID_REQUEST, message[:2000], FailureDetails(problems=told))
         if given.strict_media and warnings:
             raise final(FailureType.MEDIA_REJECTED, sentence(warnings), FailureDetails(problems=warnings))
         await self._require_output(given.output)

@@ -29,7 +29,7 @@ class ManxueError(Exception):
     """Any answer of the provider, or lack of one, that is not what was asked for. The text carries no secrets."""
 
     def __init__(self, message: str, *, retry_after: float | None = None) -> None:
-        super().__init__(capped(message))
+        super().__init__(capped(message.strip()))
         self.retry_after = retry_after
         """Seconds that the provider asked us to wait, when it did."""
 

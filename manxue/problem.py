@@ -6,7 +6,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
-from manxue.redact import capped, redact_json
+from manxue.redact import capped
 
 
 class Problem(BaseModel):
@@ -56,6 +56,13 @@ def _shown(value: Any) -> Any:
     if isinstance(value, int | float):
         return value if abs(value) < 10**15 else capped(str(value), 80)  # NaN and the infinities are not JSON
     if isinstance(value, str):
-        return capped(value, 200)
-    text = json.dumps(redact_json(value), ensure_ascii=True, default=str)
-    return json.loads(text) if len(text) <= 200 else capped(text, 200)
+        return _without_query(value)
+    text = json.dumps(value, ensure_ascii=False, default=str)
+    harmless = len(text) <= 200 and _without_query(text) == text
+    return value if harmless else _without_query(text)
+
+
+def _without_query(text: str) -> str:
+    """Where the query of a malformed URL ends nobody can tell, so nothing after a question mark is shown."""
+    head, query, _ = text.partition("?")
+    return capped(head, 200) + ("?…" if query else "")

@@ -3,14 +3,15 @@
 import re
 from typing import Any
 
-_QUERY = re.compile(r"([a-zA-Z][a-zA-Z0-9+.-]*://[^\s?#\"'<>]*)\?[^\s\"'<>]*")
+_QUERY = re.compile(r"(?<![a-zA-Z0-9+.-])([a-zA-Z0-9+.-]++://[^\s?#\"'<>]*+)(\?[^\s\"'<>]*+)?")
+# Possessive, and a match for URLs without a query too: linear in the text, be it a whole file as base64.
 _USERINFO = re.compile(r"(://)[^\s/@\"'<>]+@")
 _BEARER = re.compile(r"(?i)\bbearer\s+[^\s\"',]+")
 
 
 def redact(text: str) -> str:
     """`text` without URL query strings (they may be signatures), URL passwords and bearer tokens."""
-    text = _USERINFO.sub(r"\1…@", _QUERY.sub(r"\1?…", text))
+    text = _USERINFO.sub(r"\1…@", _QUERY.sub(lambda url: url[1] + ("?…" if url[2] else ""), text))
     return _BEARER.sub("Bearer …", text)
 
 
@@ -27,5 +28,5 @@ def redact_json(value: Any) -> Any:
 
 def capped(text: str, limit: int = 500) -> str:
     """`text` redacted and cut to `limit` characters, valid as UTF-8: for messages that carry somebody else's words."""
-    text = redact(text.strip().encode("utf-8", "replace").decode())
+    text = redact(text.encode("utf-8", "replace").decode())
     return text if len(text) <= limit else text[: limit - 1] + "…"

@@ -4,6 +4,7 @@ All problems are found at once, each named as the caller wrote the field, becaus
 only to meet the next loses an hour of somebody's day.
 """
 
+import json
 from dataclasses import dataclass, field
 from typing import Any, TypeGuard
 
@@ -99,7 +100,7 @@ class _Check:
     def model(self, allow_unknown: bool) -> None:
         name = self.text("model")
         known = MODELS + VIDEO_MODELS
-        if name is None or name in known or (allow_unknown and name.strip()):
+        if name is None or name in known or (allow_unknown and name.strip() and _is_json(name)):
             return
         self.report(
             "model",
@@ -112,7 +113,7 @@ class _Check:
         text = self.text("prompt")
         if text is not None and not text.strip():
             self.report("prompt", "empty", "must not be empty", text)
-        elif text is not None and any("\ud800" <= c <= "\udfff" for c in text):
+        elif text is not None and not _is_json(text):
             self.report("prompt", "type", "holds half of a surrogate pair, which is no valid Unicode text", text)
 
     def duration(self) -> None:
@@ -196,6 +197,8 @@ class _Check:
                 )
         if extra is not None and not isinstance(extra, dict):
             self.report("extra", "type", "must be a JSON object of undocumented provider fields", extra)
+        elif not _is_json(extra):
+            self.report("extra", "type", "holds NaN, an infinity or half of a surrogate pair, which JSON cannot carry")
         for name in extra if isinstance(extra, dict) else ():
             if name in FIELDS:
                 self.report(f"extra.{name}", "conflict", f"is a documented field; give it in `request` as `{name}`")
@@ -229,6 +232,15 @@ def _warnings(request: CheckedRequest) -> list[Problem]:
         hint = f"newer documentation of this API says that reference videos need a `_video_` model such as {better}"
         return [problem("referenceVideos", "recommended", request.model, hint)]
     return []
+
+
+def _is_json(value: object) -> bool:
+    """Whether a parsed value can be sent again: Python's parsers let in more than JSON and UTF-8 allow."""
+    try:
+        json.dumps(value, allow_nan=False, ensure_ascii=False).encode()
+    except ValueError:
+        return False
+    return True
 
 
 def _is_whole(value: object) -> TypeGuard[int | float]:

@@ -1,5 +1,6 @@
 """Which media references the provider, or this worker on its behalf, can use."""
 
+from unicodedata import category
 from urllib.parse import urlsplit
 
 OBJECT_STORE_SCHEMES = ("s3", "gs", "az")
@@ -22,19 +23,19 @@ def media_url_problem(reference: str) -> str | None:
     """What is wrong with a media reference, as a hint; None when it can be used."""
     if not reference.strip():
         return f"must not be empty; {_ALLOWED}"
-    if any(c.isspace() or ord(c) < 0x20 or ord(c) == 0x7F for c in reference):
-        return "contains white space or a control character; percent-encode it"
+    if any(c.isspace() or category(c) in ("Cc", "Cs") for c in reference):
+        return "contains white space, a control character or half a surrogate pair; percent-encode it"
     try:
         parts = urlsplit(reference)
         host, port = parts.hostname, parts.port
-    except ValueError as error:
-        return f"is not a valid URL ({error}); {_ALLOWED}"
+    except ValueError:
+        return f"has no valid host and port; {_ALLOWED}"
     match parts.scheme.lower():
         case "http" | "https":
             if not host or port == 0:
                 return "has no valid host and port; give the whole URL, such as https://example.com/a.png"
         case "asset":
-            if not (parts.netloc + parts.path).strip("/"):
+            if not parts.netloc:
                 return "has no asset id; write asset://{assetId}"
         case "assetid":
             return "assetId:// belongs to another product of the vendor; this API takes asset://{assetId}"
@@ -43,6 +44,6 @@ def media_url_problem(reference: str) -> str | None:
                 return f"must name a bucket and a key, such as {parts.scheme}://bucket/path/image.png"
         case "file" | "data" | "":
             return f"cannot be reached by the provider; {_ALLOWED}"
-        case scheme:
-            return f"the scheme {scheme}:// is not supported; {_ALLOWED}"
+        case _:
+            return f"this scheme is not supported; {_ALLOWED}"
     return None

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import signal
 import sys
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -30,14 +31,19 @@ async def spawn(
 
 async def end(process: asyncio.subprocess.Process, patience: float) -> None:
     """Ask the process to stop; kill it after `patience` seconds."""
-    with suppress(ProcessLookupError):
-        process.terminate()
+    _signal(process, signal.SIGTERM)
     try:
         await asyncio.wait_for(process.wait(), patience)
     except TimeoutError:
-        with suppress(ProcessLookupError):
-            process.kill()
+        _signal(process, signal.SIGKILL)
         await process.wait()
+
+
+def _signal(process: asyncio.subprocess.Process, number: signal.Signals) -> None:
+    """As process.send_signal, which would take the exit status of a dead child away from asyncio."""
+    if process.returncode is None:
+        with suppress(ProcessLookupError):
+            os.kill(process.pid, number)
 
 
 def last_line(log: Path) -> str:

@@ -86,7 +86,7 @@ class Submission:
                     case Outcome.ACCEPTED:
                         return self._found(told)
                     case Outcome.NOT_ACCEPTED:
-                        await self._pause(max(wait, _asked_for(error)), told)
+                        await self._pause(_asked_for(error) or wait, told)
                         wait = min(wait * 2, NOT_ACCEPTED_LONGEST_WAIT)
                     case Outcome.REFUSED:
                         raise ended_by(error, FailureType.SUBMISSION_REFUSED, None) from None
@@ -131,11 +131,12 @@ class Submission:
             raise failure(FailureType.DEADLINE_EXCEEDED, message)
 
 
-def _asked_for(error: ActivityError) -> timedelta:
-    """The wait that the provider asked for."""
+def _asked_for(error: ActivityError) -> timedelta | None:
+    """The wait that the provider asked for, if it did."""
     cause = cause_of(error)
     details = cause.details[0] if cause and cause.details and isinstance(cause.details[0], dict) else {}
-    return timedelta(seconds=float(details.get("retry_after") or 0))
+    seconds = details.get("retry_after")
+    return timedelta(seconds=max(float(seconds), 1.0)) if seconds is not None else None
 
 
 def _unknown(why: str) -> str:

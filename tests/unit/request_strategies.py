@@ -9,7 +9,8 @@ from itertools import cycle, islice, product
 from typing import Any
 
 from hypothesis import strategies as st
-from request_oracle import DOCUMENTED, DURATIONS, FRAMES, MAX_ITEMS, PLAIN_MODELS, RATIOS, VIDEO_MODELS
+
+from tests.unit.request_oracle import DOCUMENTED, DURATIONS, FRAMES, MAX_ITEMS, PLAIN_MODELS, RATIOS, VIDEO_MODELS
 
 SIGNATURE = "c2lnbmVkLWJ5LXVz"
 """In the query string of many a generated URL: what no message may repeat."""

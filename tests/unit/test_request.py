@@ -7,12 +7,12 @@ from collections import Counter
 from typing import Any
 
 import pytest
-import request_oracle as oracle
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from request_strategies import NEVER_URLS, SIGNATURE, SPOILT, VALID, Case, bad_urls, json_values, media_urls
 
 from manxue.request import Problem, Verdict, check_request
+from tests.unit import request_oracle as oracle
+from tests.unit.request_strategies import NEVER_URLS, SIGNATURE, SPOILT, VALID, Case, bad_urls, json_values, media_urls
 
 # The same examples in every run: a red test is red for everybody, and again.
 REPEATABLE = settings(derandomize=True, database=None, deadline=None)

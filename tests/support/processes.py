@@ -1,0 +1,122 @@
+"""Child processes that end with the tests, whatever happens to the tests."""
+
+import ctypes
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+BIN = Path(sys.executable).parent
+API_KEY = "sk-test-0123456789abcdef"
+
+
+def free_port() -> int:
+    """A port that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+_LIBC = ctypes.CDLL(None)
+_PR_SET_PDEATHSIG = 1
+
+
+def _die_with_parent() -> None:
+    _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+def spawn(
+    command: list[str], log: Path, env: dict[str, str] | None = None, cwd: Path | None = None
+) -> subprocess.Popen[bytes]:
+    """Start a process whose output goes to `log`."""
+    with log.open("ab") as output:
+        return subprocess.Popen(
+            command,
+            stdout=output,
+            stderr=output,
+            env=env,
+            cwd=cwd,
+            preexec_fn=_die_with_parent,  # noqa: PLW1509 - one system call, loaded beforehand: safe beside threads
+            start_new_session=True,
+        )
+
+
+def wait_for(text: str, log: Path, process: subprocess.Popen[bytes], seconds: float = 30) -> None:
+    """Wait until `text` stands in the log."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        if text in log.read_text(errors="replace"):
+            return
+        assert process.poll() is None, log.read_text(errors="replace")
+        time.sleep(0.05)
+    raise AssertionError(f"{text!r} did not appear in:\n{log.read_text(errors='replace')}")
+
+
+class DevServer:
+    """The real Temporal development server, on its own port and SQLite file."""
+
+    def __init__(self, folder: Path) -> None:
+        self.port = free_port()
+        self.address = f"127.0.0.1:{self.port}"
+        self._folder = folder
+        self.start()
+
+    def start(self) -> None:
+        """Start it, again on the same port and file after a `kill`."""
+        command = [str(BIN / "temporal"), "server", "start-dev", "--headless", "--log-level", "error"]
+        command += ["--port", str(self.port), "--http-port", str(free_port()), "--metrics-port", str(free_port())]
+        command += ["--db-filename", str(self._folder / "temporal.db")]
+        command += ["--sqlite-pragma", "journal_mode=wal", "--sqlite-pragma", "synchronous=normal"]
+        self._process = spawn(command, self._folder / "temporal.log")
+        end = time.monotonic() + 30
+        while time.monotonic() < end:
+            with socket.socket() as probe:
+                if probe.connect_ex(("127.0.0.1", self.port)) == 0:
+                    return
+            time.sleep(0.05)
+        raise AssertionError((self._folder / "temporal.log").read_text())
+
+    def kill(self) -> None:
+        """SIGKILL."""
+        self._process.kill()
+        self._process.wait()
+
+
+class WorkerProcess:
+    """`python worker.py`, as an operator would start it."""
+
+    def __init__(self, folder: Path, env: dict[str, str]) -> None:
+        self.log = folder / f"worker-{time.monotonic_ns()}.log"
+        self.log.touch()
+        self.process = spawn([sys.executable, str(ROOT / "worker.py")], self.log, {**os.environ, **env}, folder)
+
+    def ready(self) -> "WorkerProcess":
+        """Wait until it polls."""
+        wait_for("worker.started", self.log, self.process)
+        return self
+
+    def kill(self) -> None:
+        """SIGKILL: no chance to say goodbye."""
+        self.process.kill()
+        self.process.wait()
+
+    def stop(self, seconds: float = 60) -> int:
+        """SIGTERM, and wait."""
+        self.process.terminate()
+        return self.process.wait(seconds)
+
+
+@contextmanager
+def worker_process(folder: Path, env: dict[str, str]) -> Iterator[WorkerProcess]:
+    """A worker that polls, killed at the end."""
+    worker = WorkerProcess(folder, env)
+    try:
+        yield worker.ready()
+    finally:
+        worker.kill()

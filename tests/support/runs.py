@@ -1,0 +1,84 @@
+"""Starting and observing runs the way a foreign service does: by name, with JSON."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from temporalio.client import Client, WorkflowFailureError, WorkflowHandle
+from temporalio.exceptions import ApplicationError, CancelledError
+
+Handle = WorkflowHandle[Any, Any]
+FAST = {"first": 1, "interval": 1}
+
+
+def request(prompt: str, **more: Any) -> dict[str, Any]:
+    """A small valid request."""
+    return {"model": "sd2_manxue_720p", "prompt": prompt, "duration": 4, **more}
+
+
+class Runs:
+    """Runs of `GenerateVideo` on one task queue."""
+
+    def __init__(self, client: Client, task_queue: str) -> None:
+        self.client = client
+        self.task_queue = task_queue
+
+    async def start(self, given: dict[str, Any] | None = None, /, **fields: Any) -> Handle:
+        """Start a run with quick polls, under an id of its own or `workflow_id`."""
+        workflow_id = fields.pop("workflow_id", None) or f"run-{uuid4().hex[:12]}"
+        given = given or {"poll": FAST, **fields}
+        return await self.client.start_workflow("GenerateVideo", given, id=workflow_id, task_queue=self.task_queue)
+
+    async def result(self, given: dict[str, Any] | None = None, /, **fields: Any) -> dict[str, Any]:
+        """Start a run and return its result."""
+        return await outcome(await self.start(given, **fields))
+
+    async def failure(self, given: dict[str, Any] | None = None, /, **fields: Any) -> ApplicationError:
+        """Start a run that must fail, and return the failure."""
+        return await failure_of(await self.start(given, **fields))
+
+
+async def outcome(handle: Handle, seconds: float = 60) -> dict[str, Any]:
+    """The result of a run."""
+    result: dict[str, Any] = await asyncio.wait_for(handle.result(), seconds)
+    return result
+
+
+async def failure_of(handle: Handle, seconds: float = 60) -> ApplicationError:
+    """The failure of a run that must fail."""
+    with pytest.raises(WorkflowFailureError) as raised:
+        await outcome(handle, seconds)
+    assert isinstance(raised.value.cause, ApplicationError), raised.value.cause
+    return raised.value.cause
+
+
+async def progress(handle: Handle) -> dict[str, Any]:
+    """The answer to the query."""
+    answer: dict[str, Any] = await handle.query("progress")
+    return answer
+
+
+async def until(handle: Handle, condition: Callable[[dict[str, Any]], bool], seconds: float = 30) -> dict[str, Any]:
+    """Ask for the progress until it satisfies the condition."""
+    async with asyncio.timeout(seconds):
+        while not condition(now := await progress(handle)):
+            await asyncio.sleep(0.05)
+        return now
+
+
+async def until_phase(handle: Handle, phase: str, seconds: float = 30) -> dict[str, Any]:
+    """Wait for a phase."""
+    return await until(handle, lambda now: now["phase"] == phase, seconds)
+
+
+async def cancel(handle: Handle) -> str:
+    """Cancel a run, wait for its end as canceled, and return what it says."""
+    await handle.cancel()
+    with pytest.raises(WorkflowFailureError) as raised:
+        await outcome(handle, 15)
+    assert isinstance(raised.value.cause, CancelledError), raised.value.cause
+    told = await progress(handle)
+    assert told["phase"] == "canceled"
+    return str(told["message"])

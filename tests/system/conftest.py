@@ -1,0 +1,75 @@
+"""One real server, one scripted provider and one worker process for all system tests of a pytest process."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+from temporalio.client import Client
+from temporalio.contrib.pydantic import pydantic_data_converter
+
+from tests.support.processes import API_KEY, DevServer, WorkerProcess, worker_process
+from tests.support.provider import Provider
+from tests.support.runs import Runs
+
+
+@pytest.fixture(scope="session")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where server, workers and videos of this pytest process live."""
+    return tmp_path_factory.mktemp("system")
+
+
+@pytest.fixture(scope="session")
+def server(folder: Path) -> Iterator[DevServer]:
+    """The real Temporal server."""
+    server = DevServer(folder)
+    yield server
+    server.kill()
+
+
+@pytest.fixture(scope="session")
+def provider() -> Iterator[Provider]:
+    """The scripted provider."""
+    provider = Provider()
+    provider.start()
+    yield provider
+    provider.stop()
+
+
+@pytest.fixture(scope="session")
+def worker_env(server: DevServer, provider: Provider, folder: Path) -> dict[str, str]:
+    """The environment of a worker."""
+    return {
+        "TEMPORAL_ADDRESS": server.address,
+        "MANXUE_API_KEY": API_KEY,
+        "MANXUE_BASE_URL": provider.url,
+        "MANXUE_ALLOWED_NETWORKS": "127.0.0.0/8",
+        "MANXUE_OUTPUT": str(folder / "videos"),
+        "MANXUE_TASK_QUEUE": "manxue",
+        "MANXUE_LOG_FORMAT": "json",
+    }
+
+
+@pytest.fixture(scope="session")
+def worker(folder: Path, worker_env: dict[str, str]) -> Iterator[WorkerProcess]:
+    """A worker that all tests share."""
+    with worker_process(folder, worker_env) as worker:
+        yield worker
+
+
+@pytest.fixture
+async def client(server: DevServer) -> Client:
+    """A client of the real server."""
+    return await Client.connect(server.address, data_converter=pydantic_data_converter)
+
+
+@pytest.fixture
+def runs(client: Client, worker: WorkerProcess) -> Runs:
+    """Starts runs on the shared worker."""
+    return Runs(client, "manxue")
+
+
+@pytest.fixture
+def word() -> str:
+    """A word for prompts that no other test uses."""
+    return f"w{uuid4().hex[:10]}"

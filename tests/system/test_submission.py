@@ -1,0 +1,251 @@
+"""Paid once: whatever becomes of a create call, the provider is never asked twice unless somebody chose so."""
+
+import asyncio
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from starlette.responses import JSONResponse, Response
+from temporalio.api.common.v1 import WorkflowExecution
+from temporalio.api.workflowservice.v1 import ResetWorkflowExecutionRequest
+from temporalio.client import WorkflowHandle
+
+from tests.support.processes import WorkerProcess
+from tests.support.provider import Provider, bad_gateway
+from tests.support.runs import FAST, Handle, Runs, cancel, failure_of, outcome, progress, request, until, until_phase
+
+
+def once(answer: Callable[[], Any]) -> Callable[[dict[str, Any]], Any]:
+    """Answer so the first time, and as usual afterwards."""
+    left = [answer]
+    return lambda body: left.pop()() if left else None
+
+
+@pytest.mark.parametrize("seconds", [None, "1"])
+async def test_what_was_not_accepted_is_submitted_again(
+    runs: Runs, provider: Provider, word: str, seconds: str | None
+) -> None:
+    headers = {"Retry-After": seconds} if seconds else {}
+    status = 503 if seconds else 429
+    provider.on_create[word] = once(lambda: JSONResponse({"msg": "busy"}, status, headers))
+    await runs.result(request=request(word), poll=FAST)
+    assert len(provider.creates_of(word)) == 2
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        bad_gateway,
+        lambda: JSONResponse({"msg": "internal"}, 500),
+        lambda: JSONResponse({"code": 0, "data": {}}),
+        lambda: Response("<html>maintenance</html>", media_type="text/html"),
+        lambda: JSONResponse({"msg": "try later"}, 503),
+    ],
+)
+async def test_an_unknown_outcome_waits_for_a_decision(
+    runs: Runs, provider: Provider, word: str, answer: Callable[[], Response]
+) -> None:
+    provider.on_create[word] = once(answer)
+    handle = await runs.start(request=request(word), poll=FAST)
+    held = await until_phase(handle, "needs_decision")
+    assert held["decision"]["actions"] == ["adopt", "resubmit", "abandon"]
+    await handle.execute_update("resolve_submission", {"action": "adopt", "task_id": list(provider.tasks)[-1]})
+    assert (await outcome(handle))["task_id"] in provider.tasks
+    assert len(provider.creates_of(word)) == 1
+
+
+async def test_resubmit_is_a_choice_that_buys_again(runs: Runs, provider: Provider, word: str) -> None:
+    provider.on_create[word] = once(bad_gateway)
+    handle = await runs.start(request=request(word), poll=FAST)
+    await until_phase(handle, "needs_decision")
+    await handle.execute_update("resolve_submission", {"action": "resubmit"})
+    await outcome(handle)
+    assert len(provider.creates_of(word)) == 2
+
+
+async def test_abandon_ends_the_run_as_unknown(runs: Runs, provider: Provider, word: str) -> None:
+    provider.on_create[word] = once(bad_gateway)
+    handle = await runs.start(request=request(word), poll=FAST)
+    await until_phase(handle, "needs_decision")
+    await handle.execute_update("resolve_submission", {"action": "abandon"})
+    assert (await failure_of(handle)).type == "SubmissionUnknown"
+
+
+@pytest.mark.parametrize(("policy", "creates"), [("fail", 1), ("resubmit", 2)])
+async def test_the_callers_policy_for_unknown_outcomes_is_honoured(
+    runs: Runs, provider: Provider, word: str, policy: str, creates: int
+) -> None:
+    provider.on_create[word] = once(bad_gateway)
+    handle = await runs.start(request=request(word), poll=FAST, on_unknown_submission=policy)
+    if policy == "fail":
+        assert (await failure_of(handle)).type == "SubmissionUnknown"
+    else:
+        await outcome(handle)
+    assert len(provider.creates_of(word)) == creates
+
+
+@contextmanager
+def held_create(provider: Provider, word: str) -> Iterator[threading.Event]:
+    """The provider accepts, and does not answer before the event."""
+    event = provider.hold_create[word] = threading.Event()
+    try:
+        yield event
+    finally:
+        event.set()
+        del provider.hold_create[word]
+
+
+async def reached(provider: Provider, word: str) -> None:
+    """Wait until the create call has come."""
+    async with asyncio.timeout(30):
+        while not provider.creates_of(word):
+            await asyncio.sleep(0.02)
+
+
+@pytest.fixture
+def own_runs(runs: Runs, word: str) -> Runs:
+    """Runs on a task queue of their own, for workers that are killed."""
+    return Runs(runs.client, word)
+
+
+@pytest.fixture
+def own_worker(folder: Path, worker_env: dict[str, str], word: str) -> Iterator[Callable[[], WorkerProcess]]:
+    """Starts workers on that queue."""
+    started: list[WorkerProcess] = []
+
+    def start() -> WorkerProcess:
+        worker = WorkerProcess(folder, {**worker_env, "MANXUE_TASK_QUEUE": word})
+        started.append(worker)
+        return worker.ready()
+
+    yield start
+    for worker in started:
+        if worker.process.poll() is None:
+            worker.kill()
+
+
+async def test_a_worker_killed_during_the_create_call_leaves_a_question_and_no_second_render(
+    own_runs: Runs, own_worker: Callable[[], WorkerProcess], provider: Provider, word: str
+) -> None:
+    with held_create(provider, word):
+        first = own_worker()
+        handle = await own_runs.start(request=request(word), poll=FAST)
+        await reached(provider, word)
+        first.kill()
+    own_worker()
+    await until_phase(handle, "needs_decision", 60)
+    await handle.execute_update("resolve_submission", {"action": "adopt", "task_id": list(provider.tasks)[-1]})
+    await outcome(handle)
+    assert len(provider.creates_of(word)) == 1
+
+
+async def test_a_worker_stopped_during_the_create_call_finishes_it(
+    own_runs: Runs, own_worker: Callable[[], WorkerProcess], provider: Provider, word: str
+) -> None:
+    with held_create(provider, word) as answer:
+        first = own_worker()
+        handle = await own_runs.start(request=request(word), poll=FAST)
+        await reached(provider, word)
+        first.process.terminate()
+        await asyncio.sleep(0.5)
+        answer.set()
+        assert await asyncio.to_thread(first.process.wait, 30) == 0
+    own_worker()
+    await outcome(handle)
+    assert len(provider.creates_of(word)) == 1
+
+
+async def test_cancelling_during_the_create_call_still_learns_the_task(
+    runs: Runs, provider: Provider, word: str
+) -> None:
+    with held_create(provider, word) as answer:
+        handle = await runs.start(request=request(word), poll=FAST)
+        await reached(provider, word)
+        cancelling = asyncio.create_task(cancel(handle))
+        await asyncio.sleep(0.5)
+        answer.set()
+        message = await cancelling
+    assert list(provider.tasks)[-1] in message
+    assert "is billed" in message
+
+
+async def reset(handle: Handle, event_id: int) -> WorkflowHandle[Any, Any]:
+    """`temporal workflow reset --event-id`: run again from that workflow task."""
+    client = handle._client
+    answer = await client.workflow_service.reset_workflow_execution(
+        ResetWorkflowExecutionRequest(
+            namespace=client.namespace,
+            workflow_execution=WorkflowExecution(workflow_id=handle.id),
+            workflow_task_finish_event_id=event_id,
+            request_id=f"reset-{handle.id}",
+            reason="test",
+        )
+    )
+    return client.get_workflow_handle(handle.id, run_id=answer.run_id)
+
+
+async def test_a_reset_to_before_the_submission_adopts_what_was_bought(
+    runs: Runs, provider: Provider, word: str
+) -> None:
+    handle = await runs.start(request=request(word), poll=FAST)
+    first = await outcome(handle)
+    again = await reset(handle, 4)
+    assert (await outcome(again))["task_id"] == first["task_id"]
+    assert len(provider.creates_of(word)) == 1
+
+
+async def test_a_reset_during_the_create_call_asks_instead_of_buying_again(
+    runs: Runs, provider: Provider, word: str
+) -> None:
+    with held_create(provider, word):
+        handle = await runs.start(request=request(word), poll=FAST)
+        await reached(provider, word)
+        again = await reset(handle, 4)
+        held = await until_phase(again, "needs_decision")
+    assert "earlier run" in held["message"]
+    assert len(provider.creates_of(word)) == 1
+
+
+async def test_the_same_workflow_id_started_again_delivers_the_same_render(
+    runs: Runs, provider: Provider, word: str
+) -> None:
+    given = {"request": request(word), "poll": FAST}
+    first = await outcome(await runs.start(given, workflow_id=word))
+    second = await outcome(await runs.client.start_workflow("GenerateVideo", given, id=word, task_queue="manxue"))
+    assert second["video"] == first["video"]
+    assert len(provider.creates_of(word)) == 1
+
+
+async def test_another_request_under_the_same_workflow_id_is_refused(runs: Runs, provider: Provider, word: str) -> None:
+    start = runs.client.start_workflow
+    await outcome(await start("GenerateVideo", {"request": request(word), "poll": FAST}, id=word, task_queue="manxue"))
+    other = await start("GenerateVideo", {"request": request(f"{word} other")}, id=word, task_queue="manxue")
+    failure = await failure_of(other)
+    assert failure.type == "InvalidRequest"
+    assert "workflow id" in failure.message
+    assert len(provider.creates_of(word)) == 1
+
+
+async def test_a_refused_submission_may_be_tried_again_under_the_same_workflow_id(
+    runs: Runs, provider: Provider, word: str
+) -> None:
+    provider.on_create[word] = once(lambda: {"code": "1002", "msg": "insufficient balance"})
+    start = runs.client.start_workflow
+    given = {"request": request(word), "poll": FAST}
+    first = await failure_of(await start("GenerateVideo", given, id=word, task_queue="manxue"))
+    assert first.type == "InsufficientBalance"
+    await outcome(await start("GenerateVideo", given, id=word, task_queue="manxue"))
+    assert len(provider.creates_of(word)) == 2
+
+
+async def test_a_decision_is_visible_and_refused_when_none_is_due(runs: Runs, provider: Provider, word: str) -> None:
+    provider.on_query[word] = lambda task: provider.status(task, "processing")
+    handle = await runs.start(request=request(word), poll=FAST)
+    await until(handle, lambda now: now["phase"] == "rendering")
+    with pytest.raises(Exception, match="update failed"):
+        await handle.execute_update("resolve_submission", {"action": "resubmit"})
+    assert (await progress(handle))["decision"] is None
+    await cancel(handle)
