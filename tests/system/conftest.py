@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from uuid import uuid4
 
 import pytest
 from temporalio.client import Client
@@ -25,15 +24,6 @@ def server(folder: Path) -> Iterator[DevServer]:
     server = DevServer(folder)
     yield server
     server.kill()
-
-
-@pytest.fixture(scope="session")
-def provider() -> Iterator[Provider]:
-    """The scripted provider."""
-    provider = Provider()
-    provider.start()
-    yield provider
-    provider.stop()
 
 
 @pytest.fixture(scope="session")
@@ -67,9 +57,3 @@ async def client(server: DevServer) -> Client:
 def runs(client: Client, worker: WorkerProcess) -> Runs:
     """Starts runs on the shared worker."""
     return Runs(client, "manxue")
-
-
-@pytest.fixture
-def word() -> str:
-    """A word for prompts that no other test uses."""
-    return f"w{uuid4().hex[:10]}"

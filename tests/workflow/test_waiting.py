@@ -1,0 +1,99 @@
+"""Hours of waiting, in the time-skipping server, with the real activities and real HTTP."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from pydantic import SecretStr
+from temporalio.api.enums.v1 import IndexedValueType
+from temporalio.api.operatorservice.v1 import AddSearchAttributesRequest
+from temporalio.client import Client
+from temporalio.contrib.pydantic import pydantic_data_converter
+from temporalio.testing import WorkflowEnvironment
+
+from settings import WorkerSettings
+from tests.support.processes import API_KEY, BIN
+from tests.support.provider import Provider, Task, bad_gateway
+from tests.support.runs import Runs, outcome, progress, request
+from worker import build_worker
+from workflows.contract import SEARCH_ATTRIBUTES
+from workflows.policies import EVENTS_PER_RUN
+
+QUEUE = "hours"
+
+
+@pytest.fixture
+async def client(provider: Provider, tmp_path: Path) -> AsyncIterator[Client]:
+    """A client of the time-skipping server, with a worker on it."""
+    async with await WorkflowEnvironment.start_time_skipping(
+        test_server_existing_path=str(BIN / "temporal-test-server"), data_converter=pydantic_data_converter
+    ) as env:
+        keyword = IndexedValueType.INDEXED_VALUE_TYPE_KEYWORD
+        wanted = AddSearchAttributesRequest(
+            namespace="default", search_attributes=dict.fromkeys(SEARCH_ATTRIBUTES, keyword)
+        )
+        await env.client.operator_service.add_search_attributes(wanted)
+        settings = WorkerSettings(
+            api_key=SecretStr(API_KEY), base_url=provider.url, task_queue=QUEUE, output=str(tmp_path), shutdown_grace=1
+        )
+        async with build_worker(settings, env.client):
+            yield env.client
+
+
+async def test_a_four_hour_render_is_asked_about_at_a_sane_rate_and_no_history_grows_long(
+    client: Client, provider: Provider, word: str
+) -> None:
+    task = provider.tasks[word] = Task(word, {"model": "sd2_manxue_4k", "prompt": word, "duration": 4, "ratio": "16:9"})
+    asked = 240
+    provider.on_query[word] = lambda task: provider.status(task, "processing" if task.queries < asked else "completed")
+    handle = await Runs(client, QUEUE).start({"request": {**request(word), "model": "sd2_manxue_4k"}, "task_id": word})
+    result = await outcome(handle, 120)
+    assert result["polls"] == asked
+    assert task.queries == asked + 1  # the download asks for the URL itself
+    runs, run_id = 0, handle.first_execution_run_id
+    while run_id:
+        history = await client.get_workflow_handle(handle.id, run_id=run_id).fetch_history()
+        assert len(history.events) < EVENTS_PER_RUN + 50
+        ended = history.events[-1].workflow_execution_continued_as_new_event_attributes
+        runs, run_id = runs + 1, ended.new_execution_run_id
+    assert runs >= 3
+    assert (await progress(handle))["polls"] == asked
+
+
+async def test_an_outage_of_hours_never_fails_a_paid_render(client: Client, provider: Provider, word: str) -> None:
+    provider.tasks[word] = Task(word, {"model": "sd2_manxue_720p", "prompt": word, "duration": 4, "ratio": "16:9"})
+    provider.on_query[word] = lambda task: bad_gateway() if 2 < task.queries < 300 else None
+    result = await outcome(await Runs(client, QUEUE).start(request=request(word), task_id=word, poll={}), 120)
+    assert result["polls"] > 90
+
+
+async def test_a_status_that_nobody_documents_is_neither_success_nor_failure_for_a_bounded_time(
+    client: Client, provider: Provider, word: str
+) -> None:
+    provider.tasks[word] = Task(word, {"model": "sd2_manxue_720p", "prompt": word, "duration": 4, "ratio": "16:9"})
+    provider.on_query[word] = lambda task: provider.status(task, "pondering")
+    failure = await Runs(client, QUEUE).failure(request=request(word), task_id=word, poll={})
+    assert failure.type == "ResultIncomplete"
+    assert "'pondering'" in failure.message
+    assert failure.details[0]["task_id"] == word
+
+
+async def test_completed_without_a_url_is_asked_about_again_and_then_reported(
+    client: Client, provider: Provider, word: str
+) -> None:
+    for name, patience in ((f"{word}a", 3), (f"{word}b", 10**6)):
+        provider.tasks[name] = Task(name, {"model": "sd2_manxue_720p", "prompt": name, "duration": 4, "ratio": "16:9"})
+        provider.on_query[name] = lambda task, patience=patience: (  # type: ignore[misc]
+            provider.status(task, "completed", video_url="") if task.queries < patience else None
+        )
+    runs = Runs(client, QUEUE)
+    assert (await runs.result(request=request(f"{word}a"), task_id=f"{word}a", poll={}))["polls"] == 3
+    assert (await runs.failure(request=request(f"{word}b"), task_id=f"{word}b", poll={})).type == "ResultIncomplete"
+
+
+async def test_a_task_id_that_the_provider_does_not_know_is_bad_input(
+    client: Client, provider: Provider, word: str
+) -> None:
+    failure = await Runs(client, QUEUE).failure(request=request(word), task_id="no-such-task", poll={})
+    assert failure.type == "InvalidRequest"
+    assert "no-such-task" in failure.message
