@@ -1,0 +1,107 @@
+"""The asset library: media are fetched at upload, reviewed for a while, then `Active` or `Failed`."""
+
+import asyncio
+import time
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit
+from uuid import uuid4
+
+from emulator.config import EmulatorConfig
+from emulator.fetching import Fetcher, FetchFailed
+from emulator.rules import RuleBroken, is_web_url
+from manxue.vocabulary import ASSET_SCHEME
+
+KINDS = {"imageUrls": "Image", "videoUrls": "Video", "audioUrls": "Audio"}
+
+REFUSED_WORD = "refuse"
+"""An asset whose URL has this word in its path ends `Failed`."""
+
+
+@dataclass(frozen=True)
+class Asset:
+    """One submitted medium."""
+
+    id: str
+    kind: str
+    url: str
+    content: bytes
+    """An image's bytes. Videos and audios are looked at but not kept."""
+    submitted: float
+    """On the monotonic clock."""
+
+
+class Assets:
+    """All assets of the one account that the emulator has."""
+
+    def __init__(self, config: EmulatorConfig, fetcher: Fetcher) -> None:
+        self._config = config
+        self._fetcher = fetcher
+        self._assets: dict[str, Asset] = {}
+
+    async def upload(self, body: object) -> dict[str, Any]:
+        """The `data` of the answer to an upload. Raises RuleBroken."""
+        urls = [(kind, url) for name, kind in KINDS.items() for url in _strings(body, name)]
+        if not urls:
+            raise RuleBroken(f"at least one of {', '.join(KINDS)} must not be empty")
+        outcomes = await asyncio.gather(*(self._submit(kind, url) for kind, url in urls))
+        return {
+            "items": [
+                {"assetType": asset.kind, "originalUrl": asset.url, "assetId": asset.id, "status": "submitted"}
+                for asset in outcomes
+                if isinstance(asset, Asset)
+            ],
+            "failedItems": [
+                {"originalUrl": url, "errorMessage": str(failure)}
+                for (_, url), failure in zip(urls, outcomes, strict=True)
+                if isinstance(failure, FetchFailed)
+            ],
+        }
+
+    def states(self, body: object) -> dict[str, Any]:
+        """The `data` of the answer to a status call. Raises RuleBroken."""
+        asset_ids = _strings(body, "assetIds")
+        if not asset_ids:
+            raise RuleBroken("assetIds must not be empty")
+        known = [self._assets[asset_id] for asset_id in asset_ids if asset_id in self._assets]
+        unknown = [asset_id for asset_id in asset_ids if asset_id not in self._assets]
+        return {
+            "items": [{"assetId": asset.id, "status": self._state(asset)} for asset in known],
+            "failedItems": [{"assetId": asset_id, "errorMessage": "asset not found"} for asset_id in unknown],
+        }
+
+    def find_active(self, reference: str, kind: str) -> Asset:
+        """The asset behind an `asset://` reference. Raises RuleBroken unless it is of that kind and `Active`."""
+        asset = self._assets.get(reference.removeprefix(ASSET_SCHEME))
+        if asset is None or asset.kind != kind:
+            raise RuleBroken(f"{reference} is not a known {kind.lower()} asset")
+        if (state := self._state(asset)) != "Active":
+            raise RuleBroken(f"{reference} is not Active but {state}")
+        return asset
+
+    async def _submit(self, kind: str, url: str) -> Asset | FetchFailed:
+        content = b""
+        try:
+            if not is_web_url(url):
+                raise FetchFailed("not an http(s) URL")
+            if kind == "Image":
+                content = await self._fetcher.picture(url)
+            else:
+                await self._fetcher.check_reachable(url)
+        except FetchFailed as failure:
+            return failure
+        asset = Asset(f"asset-{uuid4().hex}", kind, url, content, time.monotonic())
+        self._assets[asset.id] = asset
+        return asset
+
+    def _state(self, asset: Asset) -> str:
+        if time.monotonic() - asset.submitted < self._config.review_seconds / self._config.speed:
+            return "Processing"
+        return "Failed" if REFUSED_WORD in urlsplit(asset.url).path else "Active"
+
+
+def _strings(body: object, name: str) -> list[str]:
+    values = body.get(name) if isinstance(body, dict) else None
+    if not isinstance(values, list | None) or not all(isinstance(value, str) for value in values or ()):
+        raise RuleBroken(f"{name} must be an array of strings")
+    return values or []

@@ -1,0 +1,47 @@
+"""What clients did to the emulator, for tests and people to read. It never holds the API key."""
+
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Create:
+    """One authorised create call."""
+
+    body: Any
+    """The JSON that was sent; None where it was not JSON."""
+    accepted: bool
+    task_id: str | None
+    refusal: str | None = None
+
+
+@dataclass
+class Served:
+    """One answer with bytes of a video file."""
+
+    task_id: str
+    first_byte: int
+    bytes: int = 0
+    """Handed to the connection so far; less than asked for when the client left."""
+
+
+@dataclass
+class Ledger:
+    """Everything since the start, in order."""
+
+    creates: list[Create] = field(default_factory=list)
+    uploads: list[Any] = field(default_factory=list)
+    """Bodies of asset upload calls."""
+    status_calls: list[Any] = field(default_factory=list)
+    """Bodies of asset status calls."""
+    queries: dict[str, int] = field(default_factory=dict)
+    """Task id -> how often it was asked for."""
+    files: list[Served] = field(default_factory=list)
+
+    def count_query(self, task_id: str) -> None:
+        """Note one more query of that task."""
+        self.queries[task_id] = self.queries.get(task_id, 0) + 1
+
+    def as_json(self) -> dict[str, Any]:
+        """The whole ledger, ready for JSON."""
+        return asdict(self)

@@ -1,0 +1,144 @@
+"""Accepted creates: where each stands by the clock, and the rendering of its video behind that.
+
+Words in a prompt decide how its task ends: `[fail]` and `[fail: reason]` fail it once it has left the queue.
+"""
+
+import asyncio
+import hashlib
+import re
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from uuid import uuid4
+
+from emulator.assets import Assets
+from emulator.config import EmulatorConfig
+from emulator.fetching import Fetcher, FetchFailed
+from emulator.render import render
+from emulator.rules import Order
+from manxue.vocabulary import ASSET_SCHEME
+
+FAIL_WORD = re.compile(r"\[fail(?::\s*(?P<reason>[^\]]*))?\]")
+DEFAULT_FAILURE = "the content policy refused the request"
+
+PARALLEL_RENDERS = 2
+
+
+@dataclass
+class Task:
+    """One accepted create call. Times are on the monotonic clock."""
+
+    id: str
+    order: Order
+    created: int
+    """Unix seconds."""
+    processing_at: float
+    completed_at: float
+    file: Path
+    etag: str | None = None
+    """Set when the file is there: its SHA-256, quoted."""
+    failure: str | None = None
+
+    def status(self) -> str:
+        """Where the task stands now. It is completed when its time has come and its file is there."""
+        now = time.monotonic()
+        if now < self.processing_at:
+            return "queued"
+        if self.failure is not None:
+            return "failed"
+        return "completed" if self.etag and now >= self.completed_at else "processing"
+
+    def progress(self) -> int:
+        """Percent of the render, 99 at most."""
+        share = (time.monotonic() - self.processing_at) / (self.completed_at - self.processing_at)
+        return max(0, min(99, int(share * 100)))
+
+
+class Tasks:
+    """All tasks, and a folder of their files that is removed at the end."""
+
+    def __init__(self, config: EmulatorConfig, assets: Assets, fetcher: Fetcher) -> None:
+        self._config = config
+        self._assets = assets
+        self._fetcher = fetcher
+        self._tasks: dict[str, Task] = {}
+        # A render whose thread is still at work when the emulator stops may write one last file.
+        self._folder = TemporaryDirectory(prefix="manxue-emulator-", ignore_cleanup_errors=True)
+        self._jobs: set[asyncio.Task[None]] = set()
+        self._renderers = asyncio.Semaphore(PARALLEL_RENDERS)
+
+    async def close(self) -> None:
+        """Give up what is being rendered and remove the files."""
+        for job in self._jobs:
+            job.cancel()
+        await asyncio.gather(*self._jobs, return_exceptions=True)
+        await asyncio.to_thread(self._folder.cleanup)
+
+    def create(self, order: Order) -> Task:
+        """Accept an order. Raises RuleBroken when it names an asset that may not be used."""
+        assets = self._used_assets(order)
+        task_id = f"task-{uuid4().hex}"
+        processing_at = time.monotonic() + self._config.queue_seconds / self._config.speed
+        render_seconds = self._config.render_seconds(order.model, order.duration) / self._config.speed
+        task = Task(
+            id=task_id,
+            order=order,
+            created=int(time.time()),
+            processing_at=processing_at,
+            completed_at=processing_at + render_seconds,
+            file=Path(self._folder.name) / f"{task_id}.mp4",
+        )
+        self._tasks[task_id] = task
+        if word := FAIL_WORD.search(order.prompt):
+            task.failure = word["reason"] or DEFAULT_FAILURE
+        else:
+            job = asyncio.create_task(self._produce(task, assets))
+            self._jobs.add(job)
+            job.add_done_callback(self._jobs.discard)
+        return task
+
+    def find(self, task_id: str) -> Task | None:
+        """The task of that id."""
+        return self._tasks.get(task_id)
+
+    def _used_assets(self, order: Order) -> dict[str, bytes]:
+        media = {"Image": order.pictures, "Video": order.reference_videos, "Audio": order.reference_audios}
+        return {
+            url: self._assets.find_active(url, kind).content
+            for kind, urls in media.items()
+            for url in urls
+            if url.startswith(ASSET_SCHEME)
+        }
+
+    async def _produce(self, task: Task, assets: dict[str, bytes]) -> None:
+        async with self._renderers:
+            try:
+                pictures = [
+                    assets[url] if url in assets else await self._fetcher.picture(url) for url in task.order.pictures
+                ]
+                for url in task.order.recordings:
+                    if url not in assets:
+                        await self._fetcher.check_reachable(url)
+                task.etag = await asyncio.to_thread(_render, task, pictures)
+            except FetchFailed as failure:
+                task.failure = f"reference media cannot be used: {failure}"
+            except Exception as error:  # whatever a render dies of, its task must end
+                task.failure = f"render failed: {error}"
+
+
+def _render(task: Task, pictures: list[bytes]) -> str:
+    """Render to the task's file and return its ETag. Blocks."""
+    order, unfinished = task.order, task.file.with_suffix(".part.mp4")
+    render(
+        unfinished,
+        model=order.model,
+        ratio=order.ratio,
+        duration=order.duration,
+        prompt=order.prompt,
+        pictures=pictures,
+    )
+    with unfinished.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    unfinished.rename(task.file)
+    return f'"{digest}"'

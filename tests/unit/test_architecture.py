@@ -1,0 +1,60 @@
+"""Imports go one way: worker and starter -> workflows -> activities -> manxue and media. Nothing points back."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.support.processes import ROOT
+
+ALLOWED = {
+    "manxue": set(),
+    "media": set(),
+    "activities": {"manxue", "media"},
+    "workflows": {"activities", "manxue", "media"},
+    "emulator": {"manxue.vocabulary"},
+    "starter": {"workflows", "manxue", "emulator", "worker", "settings", "connection", "logs"},
+}
+"""Package -> what it may import of ours besides itself. `manxue` and `media` know nothing of each other."""
+
+OURS = {*ALLOWED, "worker", "settings", "connection", "logs"}
+
+
+def imported(path: Path) -> set[str]:
+    modules: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            modules |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            modules.add(node.module)
+    return {module for module in modules if module.split(".")[0] in OURS}
+
+
+@pytest.mark.parametrize("package", ALLOWED)
+def test_a_package_imports_only_what_stands_below_it(package: str) -> None:
+    files = list((ROOT / package).rglob("*.py"))
+    assert files
+    for path in files:
+        foreign = {module for module in imported(path) if module.split(".")[0] != package}
+        allowed = {module for module in foreign for name in ALLOWED[package] if f"{module}.".startswith(f"{name}.")}
+        assert foreign == allowed, f"{path.relative_to(ROOT)} imports {foreign - allowed}"
+
+
+def test_only_the_connection_and_the_providers_rules_come_with_the_contract() -> None:
+    code = "import sys, workflows.contract; print(*sorted(m for m in sys.modules if '.' not in m))"
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=True).stdout
+    assert not {"activities", "media", "temporalio", "httpx", "av", "obstore"} & set(loaded.split())
+
+
+@pytest.mark.parametrize("package", ["manxue", "media"])
+def test_temporal_is_unknown_below_the_activities(package: str) -> None:
+    for path in (ROOT / package).rglob("*.py"):
+        assert "temporalio" not in path.read_text(), path
+
+
+def test_modules_stay_small() -> None:
+    for package in ALLOWED:
+        for path in (ROOT / package).rglob("*.py"):
+            assert len(path.read_text().splitlines()) <= 250, path
