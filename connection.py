@@ -4,6 +4,8 @@ Address, namespace, TLS and API key follow Temporal's own standard (`TEMPORAL_AD
 `TEMPORAL_PROFILE`, the TOML file), so that a shell in which the `temporal` CLI works runs the worker too.
 """
 
+import re
+
 from temporalio.api.enums.v1 import IndexedValueType
 from temporalio.api.operatorservice.v1 import AddSearchAttributesRequest, ListSearchAttributesRequest
 from temporalio.client import Client
@@ -34,7 +36,8 @@ async def connect(runtime: Runtime | None = None) -> Client:
         client = await Client.connect(**config, data_converter=pydantic_data_converter, runtime=runtime)
     except (RuntimeError, RPCError, ValueError) as error:
         raise TemporalUnavailable(
-            f"no Temporal server answers at {address}; start one with `manxue local`, or set TEMPORAL_ADDRESS ({error})"
+            f"no Temporal server answers at {address} ({_reason(error)}); start one with `manxue local`, or set "
+            "TEMPORAL_ADDRESS"
         ) from error
     await _require_namespace(client, address, namespace)
     return client
@@ -76,6 +79,12 @@ async def _require_namespace(client: Client, address: str, namespace: str) -> No
                 f"it: temporal operator namespace create -n {namespace}"
             ) from error
         raise TemporalUnavailable(f"the Temporal server at {address} refused: {error.message}") from error
+
+
+def _reason(error: Exception) -> str:
+    """The operating system's words inside what the SDK makes of them."""
+    said = re.findall(r'message: "([^"]+)"', str(error))
+    return str(said[-1]) if said else str(error)
 
 
 async def _all_usable(client: Client) -> bool:

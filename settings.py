@@ -51,7 +51,7 @@ class WorkerSettings(Settings):
     max_cached_workflows: int = Field(default=5000, ge=1)
     """Runs kept in memory, about 90 KB each; fewer than the runs in flight costs three times the CPU."""
     shutdown_grace: float = Field(default=90.0, ge=0)
-    """Seconds that a stopping worker waits for activities; longer than the create call's timeout (60)."""
+    """Seconds that a stopping worker waits for activities; longer than a create call can take (75)."""
 
     @field_validator("api_key")
     @classmethod

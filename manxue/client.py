@@ -18,6 +18,8 @@ CREATE_TIMEOUT = httpx.Timeout(60.0, connect=10.0)
 QUERY_TIMEOUT = httpx.Timeout(20.0, connect=10.0)
 ASSET_TIMEOUT = httpx.Timeout(60.0, connect=10.0)
 
+_PATIENCE = 1.25
+"""Times the read timeout: the longest that a whole call may take, 75 s for a create call."""
 _MAX_ANSWER = 4 * 1024 * 1024
 
 
@@ -74,7 +76,7 @@ class ManxueClient:
         # httpx's read timeout restarts with each byte; this one does not, so a slow drip ends too.
         try:
             async with (
-                asyncio.timeout(1.5 * (limits.read or 0)),
+                asyncio.timeout(_PATIENCE * (limits.read or 0)),
                 http.stream(method, path, json=body, timeout=limits) as response,
             ):
                 content = await _read_bounded(response)

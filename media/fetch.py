@@ -39,20 +39,27 @@ class AddressGuard:
         self._networks = tuple(allowed_networks)
         self._hosts = frozenset(host.lower() for host in allowed_hosts)
 
-    def check(self, host: str, addresses: Sequence[Address]) -> None:
-        """Raise FetchRefused unless every address that `host` has may be connected to."""
+    def allowed(self, host: str, addresses: Sequence[Address]) -> list[Address]:
+        """Which of the addresses that `host` has may be connected to.
+
+        One that is not public refuses the host as a whole, unless the settings allow one of the others: `localhost`
+        has an IPv6 address too where only 127.0.0.0/8 was allowed. Raises FetchRefused.
+        """
         if host.lower() in self._hosts:
-            return
+            return list(addresses)
+        listed = [address for address in addresses if self._listed(_embedded(address))]
+        if listed:
+            return listed
         for address in addresses:
-            if not self._permitted(_embedded(address)):
+            real = _embedded(address)
+            if not real.is_global or real.is_multicast:
                 raise FetchRefused(
                     f"{host} has the address {address}, which is not public; MANXUE_ALLOWED_NETWORKS can allow it"
                 )
+        return list(addresses)
 
-    def _permitted(self, address: Address) -> bool:
-        if any(address.version == network.version and address in network for network in self._networks):
-            return True
-        return address.is_global and not address.is_multicast
+    def _listed(self, address: Address) -> bool:
+        return any(address.version == network.version and address in network for network in self._networks)
 
 
 def _embedded(address: Address) -> Address:
@@ -85,9 +92,8 @@ class _GuardedBackend(httpcore.AsyncNetworkBackend):
         except (OSError, UnicodeError) as error:
             raise httpcore.ConnectError(f"{host} cannot be resolved ({error})") from None
         addresses = list(dict.fromkeys(ipaddress.ip_address(str(entry[4][0]).split("%")[0]) for entry in found))
-        self._guard.check(host, addresses)
         failure: Exception = httpcore.ConnectError(f"{host} has no address")
-        for address in addresses:
+        for address in self._guard.allowed(host, addresses):
             try:
                 return await self._backend.connect_tcp(str(address), port, timeout, local_address, socket_options)
             except (httpcore.ConnectError, httpcore.ConnectTimeout) as error:

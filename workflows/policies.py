@@ -15,7 +15,7 @@ VALIDATE = ActivityConfig(
 )
 
 UPLOAD_ASSETS = ActivityConfig(
-    start_to_close_timeout=timedelta(minutes=2),  # one POST of at most 90 s
+    start_to_close_timeout=timedelta(minutes=2),  # one POST of at most 75 s
     retry_policy=_PATIENT,  # a second upload makes second assets, which cost nothing
 )
 
@@ -25,7 +25,7 @@ ASSET_STATES = ActivityConfig(
 )
 
 SUBMIT = ActivityConfig(
-    start_to_close_timeout=timedelta(minutes=3),  # longer than the POST (90 s) with a look at earlier runs before it
+    start_to_close_timeout=timedelta(minutes=3),  # longer than the POST (75 s) with a look at earlier runs before it
     heartbeat_timeout=timedelta(seconds=30),  # how soon a dead worker is noticed; beaten every 5 s
     retry_policy=RetryPolicy(maximum_attempts=1),  # only the workflow decides to pay
     # A cancelled run still waits for the answer to a POST in flight: its task id is what the caller paid for.
@@ -33,7 +33,7 @@ SUBMIT = ActivityConfig(
 )
 
 POLL = ActivityConfig(
-    start_to_close_timeout=timedelta(seconds=45),  # one GET of at most 30 s
+    start_to_close_timeout=timedelta(seconds=45),  # one GET of at most 25 s
     # A few quick tries; then the workflow shows the outage and asks again at its own pace, until the deadline.
     retry_policy=RetryPolicy(initial_interval=timedelta(seconds=1), backoff_coefficient=3.0, maximum_attempts=3),
 )

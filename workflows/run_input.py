@@ -1,5 +1,6 @@
 """Any JSON at all, read as the input of `GenerateVideo`: never an exception, always a list of what is wrong."""
 
+import json
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,6 +12,8 @@ from temporalio.common import RawValue
 from manxue.problem import Problem, problem, unknown_field
 from workflows.contract import GENERATE_VIDEO, GenerateVideoInput
 from workflows.run_state import ContinuedRun, RunState
+
+_MOST_BYTES = 256 * 1024
 
 _RULES = {
     "missing": "required",
@@ -57,8 +60,12 @@ def read_input(raw: RawValue | ArgumentCount) -> RunInput:
     """Read the one argument. `given` is None when there are problems with the fields around `request`."""
     if isinstance(raw, ArgumentCount):
         return RunInput(None, [_argument(f"{GENERATE_VIDEO} takes exactly one argument, a JSON object", raw.count)])
+    if (size := len(raw.payload.data)) > _MOST_BYTES:
+        # Above Temporal's limit for a payload it could not be handed to an activity: the task would fail for ever.
+        return RunInput(None, [_argument(f"must be at most {_MOST_BYTES} bytes of JSON", f"{size} bytes")])
     try:
-        value = from_json(raw.payload.data) if raw.payload.data else None
+        value = from_json(raw.payload.data, allow_inf_nan=False) if raw.payload.data else None
+        json.dumps(value, allow_nan=False)  # 1e999 is read as infinity, and would be handed on as null
     except ValueError as error:
         return RunInput(None, [_argument(f"must be a JSON object ({error})", None)])
     if not isinstance(value, dict):

@@ -5,12 +5,20 @@ import json
 from typing import Any
 
 import pytest
+from temporalio.api.common.v1 import Payload
 from temporalio.client import Client
+from temporalio.common import RawValue
 from temporalio.exceptions import ApplicationError
 
 from tests.support.processes import BIN, DevServer, WorkerProcess
 from tests.support.provider import Provider
 from tests.support.runs import Runs, failure_of, request
+
+
+def raw(data: bytes) -> RawValue:
+    """A payload that no Python client would send."""
+    return RawValue(Payload(metadata={"encoding": b"json/plain"}, data=data))
+
 
 NONSENSE: dict[str, tuple[Any, set[tuple[str, str]]]] = {
     "empty object": ({}, {("request", "required")}),
@@ -18,6 +26,9 @@ NONSENSE: dict[str, tuple[Any, set[tuple[str, str]]]] = {
     "number": (5, {("input", "type")}),
     "string": ("video, please", {("input", "type")}),
     "null": (None, {("input", "type")}),
+    "a number that no float can hold": (raw(b'{"request": {"duration": 1e999}}'), {("input", "type")}),
+    "no JSON at all": (raw(b"\xff\x00"), {("input", "type")}),
+    "more than a request can need": ({"request": request("x" * 300_000)}, {("input", "type")}),
     "request is a list": ({"request": [1]}, {("request", "type")}),
     "unknown fields": (
         {"request": request("x"), "outputs": "x", "pol": {}},
