@@ -3,9 +3,11 @@
 For demonstrations and tests, words decide how things end:
 
 * a prompt with `[fail]` or `[fail: reason]`: the task fails with that reason as soon as it has left the queue;
-* an image URL with `refuse` in its path: the asset's review ends in `Failed`.
+* an image URL with `refuse` in its path: the asset's review ends in `Failed`;
+* plans of single calls that go wrong: see `emulator.faults`.
 
-Open to everyone are `GET /samples/portrait.png` (also `landscape`, `square`) and `GET /_emulator/ledger`.
+Open to everyone are `GET /samples/portrait.png` (also `landscape`, `square`, under any folder below `/samples`) and
+`GET /_emulator/ledger`.
 """
 
 import asyncio
@@ -19,12 +21,15 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
+from starlette.types import ASGIApp
 
 from emulator.assets import Assets
 from emulator.config import EmulatorConfig
+from emulator.faults import ACCEPT, Faults
 from emulator.fetching import Fetcher
 from emulator.files import FILE_PATH, Files
 from emulator.ledger import Create, Ledger
+from emulator.misbehaviour import misanswer, with_connection
 from emulator.rules import RuleBroken, read_order
 from emulator.samples import sample_image
 from emulator.tasks import Task, Tasks
@@ -37,13 +42,12 @@ class _NotJSON(Exception):
     """The body of a call cannot be read."""
 
 
-def create_app(config: EmulatorConfig) -> Starlette:
-    """An emulator with a state of its own; `app.state.ledger` is its `Ledger`."""
-    fetcher = Fetcher()
-    assets = Assets(config, fetcher)
-    tasks = Tasks(config, assets, fetcher)
-    ledger = Ledger()
-    calls = _Calls(config, assets, tasks, Files(config, tasks, ledger), ledger)
+def create_app(config: EmulatorConfig, ledger: Ledger) -> ASGIApp:
+    """An emulator with a state of its own, which writes what clients do into `ledger`."""
+    fetcher, faults = Fetcher(), Faults(config.chaos_seed)
+    assets = Assets(config, fetcher, faults)
+    tasks = Tasks(config, assets, fetcher, faults)
+    calls = _Calls(config, assets, tasks, Files(config, tasks, ledger, faults), ledger, faults)
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
@@ -53,15 +57,17 @@ def create_app(config: EmulatorConfig) -> Starlette:
             await tasks.close()
             await fetcher.close()
 
-    app = Starlette(routes=calls.routes(), lifespan=lifespan, exception_handlers={404: _no_handler, 405: _no_handler})
-    app.state.ledger = ledger
-    return app
+    handlers = {404: _no_handler, 405: _no_handler}
+    return with_connection(Starlette(routes=calls.routes(), lifespan=lifespan, exception_handlers=handlers))
 
 
 class _Calls:
     """One method per call."""
 
-    def __init__(self, config: EmulatorConfig, assets: Assets, tasks: Tasks, files: Files, ledger: Ledger) -> None:
+    def __init__(
+        self, config: EmulatorConfig, assets: Assets, tasks: Tasks, files: Files, ledger: Ledger, faults: Faults
+    ) -> None:
+        self._faults = faults
         self._config = config
         self._assets = assets
         self._tasks = tasks
@@ -70,26 +76,14 @@ class _Calls:
 
     def routes(self) -> list[Route]:
         return [
-            Route(CREATE_PATH, self._through(self._with_key(self.create)), methods=["POST"]),
-            Route(RESULT_PATH, self._through(self._with_key(self.query)), methods=["GET"]),
-            Route(ASSET_UPLOAD_PATH, self._through(self._with_key(self.upload_assets)), methods=["POST"]),
-            Route(ASSET_STATUS_PATH, self._through(self._with_key(self.asset_states)), methods=["POST"]),
-            Route(FILE_PATH, self._through(self._files.serve), methods=["GET"]),
-            Route("/samples/{name}.png", self.sample, methods=["GET"]),
+            Route(CREATE_PATH, self._with_key(self.create), methods=["POST"]),
+            Route(RESULT_PATH, self._with_key(self.query), methods=["GET"]),
+            Route(ASSET_UPLOAD_PATH, self._with_key(self.upload_assets), methods=["POST"]),
+            Route(ASSET_STATUS_PATH, self._with_key(self.asset_states), methods=["POST"]),
+            Route(FILE_PATH, self._files.serve, methods=["GET"]),
+            Route("/samples/{name:path}.png", self.sample, methods=["GET"]),
             Route("/_emulator/ledger", self.show_ledger, methods=["GET"]),
         ]
-
-    def _through(self, handler: Handler) -> Handler:
-        """The one way into and out of every call of the provider.
-
-        An answer given in place of `handler` is a call that the provider never took; one given after it is a call that
-        was taken and whose true answer was lost. Faults belong here and nowhere else.
-        """
-
-        async def endpoint(request: Request) -> Response:
-            return await handler(request)
-
-        return endpoint
 
     def _with_key(self, handler: Handler) -> Handler:
         expected = f"Bearer {self._config.api_key}".encode()
@@ -102,29 +96,50 @@ class _Calls:
         return checked
 
     async def create(self, request: Request) -> Response:
-        body = None
         try:
             body = await _json(request)
+        except _NotJSON as refusal:
+            return self._refused(None, str(refusal))
+        prompt = str(body.get("prompt")) if isinstance(body, dict) else ""
+        fault = self._faults.next("create", prompt, prompt) or ""
+        lost = fault.startswith(ACCEPT)
+        bad = misanswer(fault.removeprefix(ACCEPT))
+        if bad and not lost:
+            self._ledger.creates.append(Create(body, False, None, fault))
+            return bad
+        answer = self._create(body)
+        return bad or answer
+
+    def _create(self, body: Any) -> Response:
+        try:
             task = self._tasks.create(read_order(body))
-        except (_NotJSON, RuleBroken) as refusal:
-            self._ledger.creates.append(Create(body, False, None, str(refusal)))
-            return JSONResponse({"code": 400, "msg": str(refusal)}, 400)
+        except RuleBroken as refusal:
+            return self._refused(body, str(refusal))
         self._ledger.creates.append(Create(body, True, task.id))
         if self._config.wrapped_create:
             return _success({"projectId": task.id})
         return JSONResponse({**_identity(task), "status": "queued", "error": None})
+
+    def _refused(self, body: Any, reason: str) -> Response:
+        self._ledger.creates.append(Create(body, False, None, reason))
+        return JSONResponse({"code": 400, "msg": reason}, 400)
 
     async def query(self, request: Request) -> Response:
         task = self._tasks.find(request.path_params["id"])
         if task is None:
             return JSONResponse({"code": -1, "msg": "task not found"}, 404)
         self._ledger.count_query(task.id)
-        status = task.status()
+        fault = self._faults.next("query", task.id, task.order.prompt) or ""
+        return misanswer(fault) or self._status(task, fault, str(request.base_url))
+
+    def _status(self, task: Task, fault: str, base_url: str) -> Response:
+        status = task.status() if fault != "unknown-status" else "pondering"
         done = status == "completed"
+        with_url = done and not self._faults.next("url", task.id, task.order.prompt)
         answer = {
             **_identity(task),
             "status": status,
-            "video_url": self._files.temporary_url(task, str(request.base_url)) if done else None,
+            "video_url": self._files.temporary_url(task, base_url) if with_url else None,
             "actualDuration": task.order.duration if done else None,
             "error": task.failure if status == "failed" else None,
         }
@@ -133,23 +148,25 @@ class _Calls:
         return JSONResponse(answer)
 
     async def upload_assets(self, request: Request) -> Response:
-        try:
-            body = await _json(request)
-            self._ledger.uploads.append(body)
-            return _success(await self._assets.upload(body))
-        except (_NotJSON, RuleBroken) as refusal:
-            return _coded_refusal(refusal)
+        return await self._asset_call("upload", request, self._ledger.uploads, self._assets.upload)
 
     async def asset_states(self, request: Request) -> Response:
+        return await self._asset_call("states", request, self._ledger.status_calls, self._assets.states)
+
+    async def _asset_call(
+        self, kind: str, request: Request, calls: list[Any], handle: Callable[[Any], Awaitable[dict[str, Any]]]
+    ) -> Response:
         try:
             body = await _json(request)
-            self._ledger.status_calls.append(body)
-            return _success(self._assets.states(body))
+            calls.append(body)
+            if bad := misanswer(self._faults.next(kind, json.dumps(body), "") or ""):
+                return bad
+            return _success(await handle(body))
         except (_NotJSON, RuleBroken) as refusal:
             return _coded_refusal(refusal)
 
     async def sample(self, request: Request) -> Response:
-        content = await asyncio.to_thread(sample_image, request.path_params["name"])
+        content = await asyncio.to_thread(sample_image, request.path_params["name"].rsplit("/", 1)[-1])
         if content is None:
             return await _no_handler(request, None)
         return Response(content, media_type="image/png")

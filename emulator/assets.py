@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 from uuid import uuid4
 
 from emulator.config import EmulatorConfig
+from emulator.faults import Faults
 from emulator.fetching import Fetcher, FetchFailed
 from emulator.rules import RuleBroken, is_web_url
 from manxue.vocabulary import ASSET_SCHEME
@@ -16,6 +17,9 @@ KINDS = {"imageUrls": "Image", "videoUrls": "Video", "audioUrls": "Audio"}
 
 REFUSED_WORD = "refuse"
 """An asset whose URL has this word in its path ends `Failed`."""
+
+_SLOW = 10
+"""Times the ordinary review, for the fault `slow`."""
 
 
 @dataclass(frozen=True)
@@ -29,12 +33,16 @@ class Asset:
     """An image's bytes. Videos and audios are looked at but not kept."""
     submitted: float
     """On the monotonic clock."""
+    fault: str | None = None
+    """One of the kind `asset` of `emulator.faults`."""
 
 
 class Assets:
     """All assets of the one account that the emulator has."""
 
-    def __init__(self, config: EmulatorConfig, fetcher: Fetcher) -> None:
+    def __init__(self, config: EmulatorConfig, fetcher: Fetcher, faults: Faults) -> None:
+        self._faults = faults
+        self._looked_up: set[str] = set()
         self._config = config
         self._fetcher = fetcher
         self._assets: dict[str, Asset] = {}
@@ -58,17 +66,23 @@ class Assets:
             ],
         }
 
-    def states(self, body: object) -> dict[str, Any]:
+    async def states(self, body: object) -> dict[str, Any]:
         """The `data` of the answer to a status call. Raises RuleBroken."""
         asset_ids = _strings(body, "assetIds")
         if not asset_ids:
             raise RuleBroken("assetIds must not be empty")
-        known = [self._assets[asset_id] for asset_id in asset_ids if asset_id in self._assets]
-        unknown = [asset_id for asset_id in asset_ids if asset_id not in self._assets]
+        known = [asset_id for asset_id in asset_ids if self._is_found(asset_id)]
+        unknown = [asset_id for asset_id in asset_ids if asset_id not in known]
         return {
-            "items": [{"assetId": asset.id, "status": self._state(asset)} for asset in known],
+            "items": [{"assetId": asset_id, "status": self._state(self._assets[asset_id])} for asset_id in known],
             "failedItems": [{"assetId": asset_id, "errorMessage": "asset not found"} for asset_id in unknown],
         }
+
+    def _is_found(self, asset_id: str) -> bool:
+        """Whether a look-up of it succeeds; the fault `failed-lookup` makes the first one fail."""
+        asset, again = self._assets.get(asset_id), asset_id in self._looked_up
+        self._looked_up.add(asset_id)
+        return asset is not None and (again or asset.fault != "failed-lookup")
 
     def find_active(self, reference: str, kind: str) -> Asset:
         """The asset behind an `asset://` reference. Raises RuleBroken unless it is of that kind and `Active`."""
@@ -79,9 +93,13 @@ class Assets:
             raise RuleBroken(f"{reference} is not Active but {state}")
         return asset
 
-    async def _submit(self, kind: str, url: str) -> Asset | FetchFailed:
-        content = b""
+    async def _submit(self, kind: str, url: str) -> Asset | FetchFailed | None:
+        content, fault = b"", self._faults.next("asset", url, url)
+        if fault == "omitted":
+            return None
         try:
+            if fault == "refused":
+                raise FetchFailed("the content policy refused it")
             if not is_web_url(url):
                 raise FetchFailed("not an http(s) URL")
             if kind == "Image":
@@ -90,13 +108,16 @@ class Assets:
                 await self._fetcher.check_reachable(url)
         except FetchFailed as failure:
             return failure
-        asset = Asset(f"asset-{uuid4().hex}", kind, url, content, time.monotonic())
+        asset = Asset(f"asset-{uuid4().hex}", kind, url, content, time.monotonic(), fault)
         self._assets[asset.id] = asset
         return asset
 
     def _state(self, asset: Asset) -> str:
-        if time.monotonic() - asset.submitted < self._config.review_seconds / self._config.speed:
+        patience = self._config.review_seconds / self._config.speed * (_SLOW if asset.fault == "slow" else 1)
+        if time.monotonic() - asset.submitted < patience:
             return "Processing"
+        if asset.fault == "expired":
+            return "EXPIRED"
         return "Failed" if REFUSED_WORD in urlsplit(asset.url).path else "Active"
 
 

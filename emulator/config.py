@@ -23,6 +23,8 @@ class EmulatorConfig:
     """From an asset's upload to `Active` or `Failed`."""
     queue_seconds: float = 10.0
     """From a task's acceptance to `processing`."""
+    chaos_seed: int | None = None
+    """Makes calls go wrong at random, the same way for the same seed; see `emulator.faults`."""
     wrapped_create: bool = False
     """Answer creates as resellers document it: `{"code": "0", "msg": null, "data": {"projectId": "..."}}`."""
 

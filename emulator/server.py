@@ -23,11 +23,16 @@ class EmulatorServer:
     """Listens on entering, has ended on leaving. Port 0 takes a free one. Raises OSError when it cannot listen."""
 
     def __init__(self, config: EmulatorConfig, host: str = "127.0.0.1", port: int = 0) -> None:
-        self._app = create_app(config)
+        self.ledger = Ledger()
+        """What clients did so far."""
         self._address = (host, port)
         # No lines of uvicorn's own, and no change to the logging of the process around it.
         options = uvicorn.Config(
-            self._app, log_config=None, access_log=False, lifespan="on", timeout_graceful_shutdown=_GRACE
+            create_app(config, self.ledger),
+            log_config=None,
+            access_log=False,
+            lifespan="on",
+            timeout_graceful_shutdown=_GRACE,
         )
         self._server = _Server(options)
 
@@ -53,12 +58,6 @@ class EmulatorServer:
         """The base URL, without a slash at its end."""
         host, _ = self._address
         return f"http://[{host}]:{self._port}" if ":" in host else f"http://{host}:{self._port}"
-
-    @property
-    def ledger(self) -> Ledger:
-        """What clients did so far."""
-        ledger: Ledger = self._app.state.ledger
-        return ledger
 
 
 class _Server(uvicorn.Server):

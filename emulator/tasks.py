@@ -14,6 +14,7 @@ from uuid import uuid4
 
 from emulator.assets import Assets
 from emulator.config import EmulatorConfig
+from emulator.faults import Faults
 from emulator.fetching import Fetcher, FetchFailed
 from emulator.render import render
 from emulator.rules import Order
@@ -39,6 +40,8 @@ class Task:
     etag: str | None = None
     """Set when the file is there: its SHA-256, quoted."""
     failure: str | None = None
+    urls_since: float = 0.0
+    """Unix seconds; URLs that were made before have expired."""
 
     def status(self) -> str:
         """Where the task stands now. It is completed when its time has come and its file is there."""
@@ -58,7 +61,8 @@ class Task:
 class Tasks:
     """All tasks, and a folder of their files that is removed at the end."""
 
-    def __init__(self, config: EmulatorConfig, assets: Assets, fetcher: Fetcher) -> None:
+    def __init__(self, config: EmulatorConfig, assets: Assets, fetcher: Fetcher, faults: Faults) -> None:
+        self._faults = faults
         self._config = config
         self._assets = assets
         self._fetcher = fetcher
@@ -92,6 +96,8 @@ class Tasks:
         self._tasks[task_id] = task
         if word := FAIL_WORD.search(order.prompt):
             task.failure = word["reason"] or DEFAULT_FAILURE
+        elif self._faults.next("render", order.prompt, order.prompt):
+            task.failure = DEFAULT_FAILURE
         else:
             job = asyncio.create_task(self._produce(task, assets))
             self._jobs.add(job)
@@ -127,6 +133,13 @@ class Tasks:
                 task.failure = f"render failed: {error}"
 
 
+def replace_content(task: Task) -> None:
+    """Give the task another file that plays the same: an empty `free` box at its end. Blocks."""
+    with task.file.open("ab") as file:
+        file.write(b"\x00\x00\x00\x08free")
+    task.etag = _etag(task.file)
+
+
 def _render(task: Task, pictures: list[bytes]) -> str:
     """Render to the task's file and return its ETag. Blocks."""
     order, unfinished = task.order, task.file.with_suffix(".part.mp4")
@@ -138,7 +151,10 @@ def _render(task: Task, pictures: list[bytes]) -> str:
         prompt=order.prompt,
         pictures=pictures,
     )
-    with unfinished.open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
     unfinished.rename(task.file)
-    return f'"{digest}"'
+    return _etag(task.file)
+
+
+def _etag(path: Path) -> str:
+    with path.open("rb") as file:
+        return f'"{hashlib.file_digest(file, "sha256").hexdigest()}"'

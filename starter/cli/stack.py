@@ -85,12 +85,15 @@ def emulator(
     port: Annotated[int, typer.Option(help="0 for a free one.")] = 8090,
     speed: Speed = 1,
     key: Annotated[str, typer.Option(help="The API key that it accepts.")] = "local-key",
+    chaos: Annotated[
+        int | None, typer.Option(metavar="SEED", help="Let calls go wrong at random, the same way for the same seed.")
+    ] = None,
 ) -> None:
     """Run a stand-in for the provider, to develop against: MANXUE_BASE_URL=http://HOST:PORT."""
     from emulator.config import EmulatorConfig
     from emulator.server import run
 
     try:
-        run(EmulatorConfig(api_key=key, speed=speed), host, port)
+        run(EmulatorConfig(api_key=key, speed=speed, chaos_seed=chaos), host, port)
     except OSError as error:
         raise Stopped(UNAVAILABLE, f"the emulator cannot listen at {host}:{port}: {error.strerror}") from error

@@ -18,66 +18,9 @@ from emulator.config import EmulatorConfig
 from emulator.samples import sample_image
 from emulator.server import EmulatorServer
 from manxue.vocabulary import ASSET_STATUS_PATH, ASSET_UPLOAD_PATH, CREATE_PATH, MODELS, RESULT_PATH, VIDEO_MODELS
+from tests.support.caller import BASE, KEY, URL, Caller
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
-
-KEY = "sk-emulator-test"
-MODEL = "sd2_manxue_fast_720p"
-URL = "https://media.example.com/a.png"
-BASE = {"model": MODEL, "prompt": "[fail: not rendered]", "duration": 4}
-"""An order that is accepted and costs no rendering."""
-
-HEADERS = {"Authorization": f"Bearer {KEY}"}
-
-
-class Caller:
-    """A third party's client: plain HTTP against an emulator."""
-
-    def __init__(self, emulator: EmulatorServer) -> None:
-        self.ledger = emulator.ledger
-        self.http = httpx.AsyncClient(base_url=emulator.url, headers=HEADERS, trust_env=False, timeout=20)
-        self.open = httpx.AsyncClient(base_url=emulator.url, trust_env=False, timeout=20)
-        """Without a key, as a download should be."""
-        self.sample = f"{emulator.url}/samples/portrait.png"
-
-    async def close(self) -> None:
-        await self.http.aclose()
-        await self.open.aclose()
-
-    async def post(self, path: str, body: Any, status: int = 200) -> dict[str, Any]:
-        answer = await self.http.post(path, json=body)
-        assert answer.status_code == status, answer.text
-        document: dict[str, Any] = answer.json()
-        return document
-
-    async def create(self, **fields: Any) -> str:
-        return str((await self.post(CREATE_PATH, {**BASE, **fields}))["id"])
-
-    async def query(self, task_id: str) -> dict[str, Any]:
-        answer = await self.http.get(RESULT_PATH.format(id=task_id))
-        assert answer.status_code == 200, answer.text
-        document: dict[str, Any] = answer.json()
-        return document
-
-    async def ended(self, task_id: str) -> dict[str, Any]:
-        async with asyncio.timeout(20):
-            while (answer := await self.query(task_id))["status"] in ("queued", "processing"):
-                await asyncio.sleep(0.02)
-        return answer
-
-    async def upload(self, **lists: list[str]) -> dict[str, Any]:
-        answer = await self.post(ASSET_UPLOAD_PATH, lists)
-        assert answer["code"] == "0", answer
-        data: dict[str, Any] = answer["data"]
-        return data
-
-    async def reviewed(self, asset_id: str) -> str:
-        async with asyncio.timeout(5):
-            while True:
-                answer = await self.post(ASSET_STATUS_PATH, {"assetIds": [asset_id]})
-                if (state := answer["data"]["items"][0]["status"]) != "Processing":
-                    return str(state)
-                await asyncio.sleep(0.01)
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -135,7 +78,7 @@ async def test_an_image_goes_through_review_into_a_video_that_plays(caller: Call
         "id": 0,
         "object": "video",
         "created": 0,
-        "model": MODEL,
+        "model": BASE["model"],
         "status": "queued",
         "error": None,
     }
