@@ -48,10 +48,12 @@ class WorkerSettings(Settings):
     api_key: SecretStr
     allowed_networks: Annotated[tuple[Network, ...], NoDecode] = ()
     """Private networks that media and results may be fetched from, comma-separated CIDRs."""
+    create_timeout: float = Field(default=60.0, ge=1, le=90)
+    """Seconds that a create call waits for an answer; giving up on it leaves its outcome unknown."""
     max_cached_workflows: int = Field(default=5000, ge=1)
     """Runs kept in memory, about 90 KB each; fewer than the runs in flight costs three times the CPU."""
     shutdown_grace: float = Field(default=90.0, ge=0)
-    """Seconds that a stopping worker waits for activities; longer than a create call can take (75)."""
+    """Seconds that a stopping worker waits for activities: more than a create call can take, 1.25 times its timeout."""
 
     @field_validator("api_key")
     @classmethod

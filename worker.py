@@ -56,7 +56,7 @@ async def build_worker(settings: WorkerSettings, client: Client) -> AsyncIterato
     result_host = urlsplit(settings.base_url).hostname or ""
     guard = AddressGuard(settings.allowed_networks, allowed_hosts=[result_host])
     async with (
-        ManxueClient(settings.api_key.get_secret_value(), settings.base_url) as manxue,
+        ManxueClient(settings.api_key.get_secret_value(), settings.base_url, settings.create_timeout) as manxue,
         Fetcher(guard) as fetcher,
     ):
         assets = UploadAssets(manxue)

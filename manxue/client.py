@@ -13,8 +13,8 @@ from manxue.errors import UnknownOutcome, from_status, from_transport, retry_aft
 from manxue.vocabulary import ASSET_STATUS_PATH, ASSET_UPLOAD_PATH, CREATE_PATH, DEFAULT_BASE_URL, RESULT_PATH
 from manxue.wire import read_asset_states, read_created, read_task, read_upload, said_in
 
-CREATE_TIMEOUT = httpx.Timeout(60.0, connect=10.0)
-"""Seconds. Long, because giving up on a create call leaves its outcome unknown."""
+CREATE_TIMEOUT = 60.0
+"""Seconds without a byte. Long, because giving up on a create call leaves its outcome unknown."""
 QUERY_TIMEOUT = httpx.Timeout(20.0, connect=10.0)
 ASSET_TIMEOUT = httpx.Timeout(60.0, connect=10.0)
 
@@ -26,7 +26,8 @@ _MAX_ANSWER = 4 * 1024 * 1024
 class ManxueClient:
     """All calls raise a `manxue.errors.ManxueError`. One instance, and its connection pool, serves a whole worker."""
 
-    def __init__(self, api_key: str, base_url: str = DEFAULT_BASE_URL) -> None:
+    def __init__(self, api_key: str, base_url: str = DEFAULT_BASE_URL, create_timeout: float = CREATE_TIMEOUT) -> None:
+        self._create_timeout = httpx.Timeout(create_timeout, connect=10.0)
         options: dict[str, Any] = {
             "base_url": base_url.rstrip("/"),
             "headers": {"Authorization": f"Bearer {api_key}", "Accept": "application/json"},
@@ -53,7 +54,7 @@ class ManxueClient:
 
     async def create(self, body: dict[str, Any]) -> CreatedTask:
         """Create a task. **Not idempotent**: each accepted call is a render, and is billed."""
-        return read_created(await self._call(self._fresh, "POST", CREATE_PATH, body, CREATE_TIMEOUT))
+        return read_created(await self._call(self._fresh, "POST", CREATE_PATH, body, self._create_timeout))
 
     async def query(self, task_id: str) -> TaskStatus:
         """Ask for a task's status; a completed one answers with a fresh temporary URL."""

@@ -74,7 +74,8 @@ class Waiting:
             self._no_answer(error)
             return False
         finally:
-            state.polls += 1
+            # Whoever asked by `poll_now` while this poll was under way shares its answer.
+            state.polls, state.poll_requested = state.polls + 1, False
         self._retry_after = None
         state.provider_status, state.percent = answer.word, answer.percent
         match answer.status:

@@ -91,10 +91,13 @@ class DevServer:
 class WorkerProcess:
     """`python worker.py`, as an operator would start it."""
 
-    def __init__(self, folder: Path, env: dict[str, str]) -> None:
+    def __init__(self, folder: Path, env: dict[str, str], dies: str | None = None) -> None:
+        """`dies` is one of the points of tests.support.dying_worker."""
         self.log = folder / f"worker-{time.monotonic_ns()}.log"
         self.log.touch()
-        self.process = spawn([sys.executable, str(ROOT / "worker.py")], self.log, {**os.environ, **env}, folder)
+        command = [str(ROOT / "worker.py")] if dies is None else ["-m", "tests.support.dying_worker", dies]
+        env = {**os.environ, **env, "PYTHONPATH": str(ROOT)}
+        self.process = spawn([sys.executable, *command], self.log, env, folder)
 
     def ready(self) -> "WorkerProcess":
         """Wait until it polls."""
@@ -110,6 +113,23 @@ class WorkerProcess:
         """SIGTERM, and wait."""
         self.process.terminate()
         return self.process.wait(seconds)
+
+
+class EmulatorProcess:
+    """`manxue emulator` on a free port."""
+
+    def __init__(self, folder: Path, *options: str) -> None:
+        self.log = folder / f"emulator-{time.monotonic_ns()}.log"
+        self.log.touch()
+        command = [str(BIN / "manxue"), "emulator", "--port", "0", "--key", API_KEY, *options]
+        self._process = spawn(command, self.log, cwd=folder)
+        wait_for("API key", self.log, self._process)
+        self.url = self.log.read_text().split()[1]
+
+    def kill(self) -> None:
+        """SIGKILL."""
+        self._process.kill()
+        self._process.wait()
 
 
 @contextmanager

@@ -7,14 +7,15 @@ runs can share one provider and go on side by side.
 import asyncio
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
 import uvicorn
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, JSONResponse, Response
+from starlette.responses import HTMLResponse, JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from tests.support.processes import API_KEY, free_port
@@ -52,6 +53,10 @@ class Provider:
         self.asset_states: Callable[[str], str | None] = lambda asset_id: "Active"
         self.hold_create: dict[str, threading.Event] = {}
         """Word in the prompt -> the answer to a create waits for this event, after acceptance."""
+        self.hold_file: dict[str, int] = {}
+        """Word in the prompt -> the file stops coming after so many bytes, the connection staying open."""
+        self.ranges: dict[str, list[str | None]] = {}
+        """Task id -> the `Range` of each request for its file."""
         self._server: uvicorn.Server
         self._thread = threading.Thread(target=self._run, daemon=True)
 
@@ -145,7 +150,38 @@ class Provider:
         assert "authorization" not in request.headers
         task = self.tasks[request.path_params["id"]]
         content = self.files.get(task.id) or mp4(*size(task.body), task.body["duration"])
-        return Response(content, media_type="video/mp4")
+        wanted = request.headers.get("range")
+        self.ranges.setdefault(task.id, []).append(wanted)
+        start = int(wanted.removeprefix("bytes=").removesuffix("-")) if wanted else 0
+        headers = {"ETag": f'"{task.id}"', "Content-Length": str(len(content) - start)}
+        if wanted:
+            headers["Content-Range"] = f"bytes {start}-{len(content) - 1}/{len(content)}"
+        stops = next((stop for word, stop in self.hold_file.items() if word in str(task.body.get("prompt"))), None)
+        return StreamingResponse(_stopping(content[start:], stops), 206 if wanted else 200, headers, "video/mp4")
+
+
+async def _stopping(content: bytes, stops: int | None) -> AsyncIterator[bytes]:
+    yield content[:stops]
+    if stops is not None:
+        await asyncio.sleep(600)
+
+
+@contextmanager
+def held_create(provider: Provider, word: str) -> Iterator[threading.Event]:
+    """The provider accepts, and does not answer before the event."""
+    event = provider.hold_create[word] = threading.Event()
+    try:
+        yield event
+    finally:
+        event.set()
+        del provider.hold_create[word]
+
+
+async def reached(provider: Provider, word: str) -> None:
+    """Wait until the create call has come."""
+    async with asyncio.timeout(30):
+        while not provider.creates_of(word):
+            await asyncio.sleep(0.02)
 
 
 def uploaded(urls: list[str], failed: dict[str, str] | None = None, code: Any = "0") -> dict[str, Any]:

@@ -2,7 +2,9 @@
 
 import asyncio
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 from uuid import uuid4
 
 import pytest
@@ -52,6 +54,11 @@ async def failure_of(handle: Handle, seconds: float = 60) -> ApplicationError:
         await outcome(handle, seconds)
     assert isinstance(raised.value.cause, ApplicationError), raised.value.cause
     return raised.value.cause
+
+
+def path_of(result: dict[str, Any]) -> Path:
+    """Where the video of a result lies on this machine."""
+    return Path(urlsplit(result["video"]["uri"]).path)
 
 
 async def progress(handle: Handle) -> dict[str, Any]:

@@ -4,13 +4,12 @@ import asyncio
 import json
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import pytest
 
 from tests.support.processes import WorkerProcess, worker_process
 from tests.support.provider import SIGNATURE, Provider, Task, size, uploaded
-from tests.support.runs import FAST, Runs, cancel, outcome, progress, request, until, until_phase
+from tests.support.runs import FAST, Runs, cancel, outcome, path_of, progress, request, until, until_phase
 from tests.support.video import mp4
 
 MODELS = ("720p", "1080p", "2k", "4k", "fast_720p", "fast_1080p")
@@ -24,10 +23,6 @@ MODES: dict[str, dict[str, Any]] = {
     "audio_reference": {"referenceAudios": [URL + "a.mp3"]},
     "multimodal_reference": {"referenceImages": [URL + "a.png", "asset://known"], "referenceAudios": [URL + "a.mp3"]},
 }
-
-
-def path_of(result: dict[str, Any]) -> Path:
-    return Path(urlsplit(result["video"]["uri"]).path)
 
 
 async def test_every_mode_ends_in_the_very_file_and_one_create_call(runs: Runs, provider: Provider, word: str) -> None:

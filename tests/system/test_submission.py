@@ -1,10 +1,7 @@
 """Paid once: whatever becomes of a create call, the provider is never asked twice unless somebody chose so."""
 
 import asyncio
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -13,8 +10,7 @@ from temporalio.api.common.v1 import WorkflowExecution
 from temporalio.api.workflowservice.v1 import ResetWorkflowExecutionRequest
 from temporalio.client import WorkflowHandle
 
-from tests.support.processes import WorkerProcess
-from tests.support.provider import Provider, bad_gateway
+from tests.support.provider import Provider, bad_gateway, held_create, reached
 from tests.support.runs import FAST, Handle, Runs, cancel, failure_of, outcome, progress, request, until, until_phase
 
 
@@ -85,77 +81,6 @@ async def test_the_callers_policy_for_unknown_outcomes_is_honoured(
     else:
         await outcome(handle)
     assert len(provider.creates_of(word)) == creates
-
-
-@contextmanager
-def held_create(provider: Provider, word: str) -> Iterator[threading.Event]:
-    """The provider accepts, and does not answer before the event."""
-    event = provider.hold_create[word] = threading.Event()
-    try:
-        yield event
-    finally:
-        event.set()
-        del provider.hold_create[word]
-
-
-async def reached(provider: Provider, word: str) -> None:
-    """Wait until the create call has come."""
-    async with asyncio.timeout(30):
-        while not provider.creates_of(word):
-            await asyncio.sleep(0.02)
-
-
-@pytest.fixture
-def own_runs(runs: Runs, word: str) -> Runs:
-    """Runs on a task queue of their own, for workers that are killed."""
-    return Runs(runs.client, word)
-
-
-@pytest.fixture
-def own_worker(folder: Path, worker_env: dict[str, str], word: str) -> Iterator[Callable[[], WorkerProcess]]:
-    """Starts workers on that queue."""
-    started: list[WorkerProcess] = []
-
-    def start() -> WorkerProcess:
-        worker = WorkerProcess(folder, {**worker_env, "MANXUE_TASK_QUEUE": word})
-        started.append(worker)
-        return worker.ready()
-
-    yield start
-    for worker in started:
-        if worker.process.poll() is None:
-            worker.kill()
-
-
-async def test_a_worker_killed_during_the_create_call_leaves_a_question_and_no_second_render(
-    own_runs: Runs, own_worker: Callable[[], WorkerProcess], provider: Provider, word: str
-) -> None:
-    with held_create(provider, word):
-        first = own_worker()
-        handle = await own_runs.start(request=request(word), poll=FAST)
-        await reached(provider, word)
-        first.kill()
-    own_worker()
-    await until_phase(handle, "needs_decision", 60)
-    await handle.execute_update("resolve_submission", {"action": "adopt", "task_id": list(provider.tasks)[-1]})
-    await outcome(handle)
-    assert len(provider.creates_of(word)) == 1
-
-
-async def test_a_worker_stopped_during_the_create_call_finishes_it(
-    own_runs: Runs, own_worker: Callable[[], WorkerProcess], provider: Provider, word: str
-) -> None:
-    with held_create(provider, word) as answer:
-        first = own_worker()
-        handle = await own_runs.start(request=request(word), poll=FAST)
-        await reached(provider, word)
-        first.process.terminate()
-        await asyncio.sleep(0.5)
-        answer.set()
-        assert await asyncio.to_thread(first.process.wait, 30) == 0
-    own_worker()
-    await outcome(handle)
-    assert len(provider.creates_of(word)) == 1
 
 
 async def test_cancelling_during_the_create_call_still_learns_the_task(

@@ -1,0 +1,40 @@
+"""`python -m tests.support.dying_worker POINT`: the worker, killed by SIGKILL at a point around a create call."""
+
+import os
+import signal
+import sys
+from typing import Any
+
+import worker
+from activities.submission_record import RecordKeeper, SubmissionRecord
+from manxue.answers import CreatedTask
+from manxue.client import ManxueClient
+
+POINTS = ("before sending is recorded", "after sending is recorded", "after the answer", "after accepted is recorded")
+
+_write, _create = RecordKeeper.write, ManxueClient.create
+
+
+def _die() -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+async def _write_or_die(self: RecordKeeper, entry: SubmissionRecord) -> None:
+    if sys.argv[1] == f"before {entry.state} is recorded":
+        _die()
+    await _write(self, entry)
+    if sys.argv[1] == f"after {entry.state} is recorded":
+        _die()
+
+
+async def _create_or_die(self: ManxueClient, body: dict[str, Any]) -> CreatedTask:
+    task = await _create(self, body)
+    if sys.argv[1] == "after the answer":
+        _die()
+    return task
+
+
+if __name__ == "__main__":
+    RecordKeeper.write = _write_or_die  # type: ignore[method-assign]
+    ManxueClient.create = _create_or_die  # type: ignore[method-assign]
+    sys.exit(worker.main())
