@@ -25,7 +25,8 @@ from activities.validate import Validate
 from connection import TemporalUnavailable, connect, ensure_search_attributes
 from manxue.client import ManxueClient
 from media.fetch import AddressGuard, Fetcher
-from media.storage import OutputInvalid, OutputUnavailable, open_output
+from media.output import OutputInvalid, open_output
+from media.storage import OutputUnavailable
 from settings import SettingsError, WorkerSettings, load
 from workflows.argument_count import ArgumentCountInterceptor
 from workflows.generate_video import GenerateVideo

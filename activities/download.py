@@ -20,10 +20,13 @@ from manxue.failure import FailureDetails, FailureType
 from manxue.vocabulary import Mode, resolution
 from media.download import URLExpired, download
 from media.fetch import Fetcher, FetchFailed, FetchRefused
+from media.output import open_output
 from media.partial_file import PartialFile, PartialFileBusy
-from media.storage import Output, OutputUnavailable, open_output
+from media.storage import Output, OutputUnavailable
 from media.verify import Expected, VideoFacts, VideoInvalid, verify
 
+_SAME_INVALID, _MOST_INVALID = 3, 6
+"""How often a file that is not the video is fetched: the very same one, and any."""
 _REFUSED_PATIENCE = 15 * 60.0
 """Seconds that the file's server may refuse even fresh URLs before the download is given up."""
 
@@ -58,7 +61,8 @@ class Attempts(BaseModel):
     length: int | None = None
     refused_since: float | None = None
     """Unix seconds."""
-    invalid: int = 0
+    invalid: list[str] = []
+    """SHA-256 of each file that was not the video."""
 
 
 class Download:
@@ -100,7 +104,7 @@ class Download:
             done = await self._completed(given.task_id)
             await self._fetch(done, part, attempts)
             sha256 = await asyncio.to_thread(part.sync)
-            facts = await self._checked(path, part, given, done, attempts)
+            facts = await self._checked(path, part, sha256, given, done, attempts)
             names = (f"{stem}.mp4", f"{stem}-{given.task_id}.mp4")
             name = await output.deliver(path, sha256, names)
             await asyncio.to_thread(part.forget_notes)
@@ -115,7 +119,7 @@ class Download:
             bytes=part.size,
             sha256=sha256,
             facts=facts,
-            manifest_uri=output.uri(name.removesuffix(".mp4") + ".json"),
+            manifest_uri=output.uri(f"{name}.json"),
             renamed=name != names[0],
         )
         await self._write_manifest(output, name, given, done, result)
@@ -146,16 +150,16 @@ class Download:
         attempts.bytes, attempts.refused_since = part.size, None
 
     async def _checked(
-        self, path: Path, part: PartialFile, given: DownloadInput, done: Completed, attempts: Attempts
+        self, path: Path, part: PartialFile, sha256: str, given: DownloadInput, done: Completed, attempts: Attempts
     ) -> VideoFacts:
-        """The file's facts. A bad file is fetched once more, then set aside: it may be the provider's, or the way's."""
+        """The file's facts. A bad one may be the way's fault: fetched again, and set aside when that is no use."""
         try:
             return await asyncio.to_thread(verify, path, _expected(given.request, done))
         except VideoInvalid as error:
-            attempts.invalid += 1
-            if attempts.invalid < 2:
+            attempts.invalid.append(sha256)
+            if attempts.invalid.count(sha256) < _SAME_INVALID and len(attempts.invalid) < _MOST_INVALID:
                 await asyncio.to_thread(part.discard)
-                raise passing(FailureType.VIDEO_INVALID, f"{error}; it is downloaded once more") from None
+                raise passing(FailureType.VIDEO_INVALID, f"{error}; it is downloaded again") from None
             aside = path.with_name(f"{path.name.removeprefix('.').removesuffix('.part')}.rejected")
             await asyncio.to_thread(path.replace, aside)
             await asyncio.to_thread(part.forget_notes)
@@ -174,7 +178,7 @@ class Download:
             video={"uri": result.uri, "bytes": result.bytes, "sha256": result.sha256, **result.facts.model_dump()},
             story=given.story,
         )
-        await output.put_text(text, name.removesuffix(".mp4") + ".json")
+        await output.put_text(text, f"{name}.json")
 
 
 def _expected(request: CheckedRequest, done: Completed) -> Expected:

@@ -10,7 +10,8 @@ from manxue.checked_request import CheckedRequest
 from manxue.failure import FailureDetails, FailureType
 from manxue.problem import Problem, problem, sentence
 from manxue.request import check_request
-from media.storage import OutputInvalid, OutputUnavailable, open_output, output_problem
+from media.output import OutputInvalid, open_output, output_problem
+from media.storage import OutputUnavailable
 
 _MOST_PROBLEMS = 100
 """In one failure, whose size Temporal limits; a list of a hundred thousand bad URLs is cut here."""

@@ -46,7 +46,7 @@ def create_app(config: EmulatorConfig, ledger: Ledger) -> ASGIApp:
     """An emulator with a state of its own, which writes what clients do into `ledger`."""
     fetcher, faults = Fetcher(), Faults(config.chaos_seed)
     assets = Assets(config, fetcher, faults)
-    tasks = Tasks(config, assets, fetcher, faults)
+    tasks = Tasks(config, assets, fetcher, faults, ledger)
     calls = _Calls(config, assets, tasks, Files(config, tasks, ledger, faults), ledger, faults)
 
     @asynccontextmanager
@@ -159,7 +159,7 @@ class _Calls:
         try:
             body = await _json(request)
             calls.append(body)
-            if bad := misanswer(self._faults.next(kind, json.dumps(body), "") or ""):
+            if bad := misanswer(self._faults.next(kind, json.dumps(body), json.dumps(body)) or ""):
                 return bad
             return _success(await handle(body))
         except (_NotJSON, RuleBroken) as refusal:

@@ -4,8 +4,8 @@ A prompt may hold plans such as `[create: 429, accept-drop]` or `[query: 500*3] 
 call with this prompt is answered 429, the second is accepted and its answer lost, later ones are fine. An asset has no
 prompt, so its plan is in the path of its URL: `/samples/fault-omitted/portrait.png`.
 
-Without a plan a seed decides, where one is given. What it decides for a call depends only on the seed, on what the call
-is about, and on how many such calls came before, so a run that is repeated meets the same faults.
+Without a plan a seed decides, where one is given. What it decides for a call depends only on the seed, on the prompt or
+URL, and on how many such calls came before, so a request that is repeated meets the same faults.
 """
 
 import random
@@ -89,7 +89,7 @@ class Faults:
     def next(self, kind: str, about: str, words: str) -> str | None:
         """What goes wrong with the next call of this kind about this thing; None when nothing does.
 
-        `words` is the prompt, or the URL of an asset, in which a plan may stand.
+        `words` is the prompt, or whatever else the call holds, in which a plan may stand.
         """
         number = self._calls[kind, about]
         self._calls[kind, about] += 1
@@ -99,8 +99,10 @@ class Faults:
         if self._seed is None or number >= _MOST_IN_A_ROW:
             return None
         likelihood, choices = _CHAOS[kind]
-        chance = random.Random(f"{self._seed} {kind} {about} {number}")  # noqa: S311 - repeatable on purpose
-        return chance.choice(choices) if chance.random() < likelihood else None
+        chance = random.Random(f"{self._seed} {kind} {words}")  # noqa: S311 - repeatable on purpose
+        order = chance.sample(choices, len(choices))
+        happens = [chance.random() < likelihood for _ in range(_MOST_IN_A_ROW)]
+        return order[number % len(order)] if happens[number] else None
 
 
 def _planned(kind: str, words: str) -> list[str] | None:

@@ -19,7 +19,7 @@ from emulator.config import EmulatorConfig
 from emulator.faults import Faults
 from emulator.ledger import Ledger, Served
 from emulator.misbehaviour import cut, misanswer
-from emulator.tasks import Task, Tasks, replace_content
+from emulator.tasks import Task, Tasks
 
 FILE_PATH = "/files/{task_id}.mp4"
 
@@ -85,7 +85,7 @@ class Files:
         if fault == "expire":
             task.urls_since = time.time()
         if fault == "changed":
-            await asyncio.to_thread(replace_content, task)
+            await self._tasks.replace_content(task)
         if fault in _DAMAGE:
             content = await asyncio.to_thread(task.file.read_bytes)
             return Response(_DAMAGE[fault](content), media_type="text/html" if fault == "html" else "video/mp4")

@@ -36,6 +36,10 @@ class Ledger:
     """Bodies of asset status calls."""
     queries: dict[str, int] = field(default_factory=dict)
     """Task id -> how often it was asked for."""
+    rendered: dict[str, list[str]] = field(default_factory=dict)
+    """Task id -> SHA-256 of its file, and of each other content that the file was changed to."""
+    failed: dict[str, str] = field(default_factory=dict)
+    """Task id -> why its render fails."""
     files: list[Served] = field(default_factory=list)
 
     def count_query(self, task_id: str) -> None:

@@ -16,6 +16,7 @@ from emulator.assets import Assets
 from emulator.config import EmulatorConfig
 from emulator.faults import Faults
 from emulator.fetching import Fetcher, FetchFailed
+from emulator.ledger import Ledger
 from emulator.render import render
 from emulator.rules import Order
 from manxue.vocabulary import ASSET_SCHEME
@@ -61,8 +62,11 @@ class Task:
 class Tasks:
     """All tasks, and a folder of their files that is removed at the end."""
 
-    def __init__(self, config: EmulatorConfig, assets: Assets, fetcher: Fetcher, faults: Faults) -> None:
+    def __init__(
+        self, config: EmulatorConfig, assets: Assets, fetcher: Fetcher, faults: Faults, ledger: Ledger
+    ) -> None:
         self._faults = faults
+        self._ledger = ledger
         self._config = config
         self._assets = assets
         self._fetcher = fetcher
@@ -95,9 +99,9 @@ class Tasks:
         )
         self._tasks[task_id] = task
         if word := FAIL_WORD.search(order.prompt):
-            task.failure = word["reason"] or DEFAULT_FAILURE
+            self._fail(task, word["reason"] or DEFAULT_FAILURE)
         elif self._faults.next("render", order.prompt, order.prompt):
-            task.failure = DEFAULT_FAILURE
+            self._fail(task, DEFAULT_FAILURE)
         else:
             job = asyncio.create_task(self._produce(task, assets))
             self._jobs.add(job)
@@ -126,22 +130,33 @@ class Tasks:
                 for url in task.order.recordings:
                     if url not in assets:
                         await self._fetcher.check_reachable(url)
-                task.etag = await asyncio.to_thread(_render, task, pictures)
+                await asyncio.to_thread(_render, task, pictures)
+                self._has_content(task, await asyncio.to_thread(_sha256, task.file))
             except FetchFailed as failure:
-                task.failure = f"reference media cannot be used: {failure}"
+                self._fail(task, f"reference media cannot be used: {failure}")
             except Exception as error:  # whatever a render dies of, its task must end
-                task.failure = f"render failed: {error}"
+                self._fail(task, f"render failed: {error}")
+
+    async def replace_content(self, task: Task) -> None:
+        """Give the task another file that plays the same: one more empty `free` box at its end."""
+        await asyncio.to_thread(_append, task.file, b"\x00\x00\x00\x08free")
+        self._has_content(task, await asyncio.to_thread(_sha256, task.file))
+
+    def _has_content(self, task: Task, sha256: str) -> None:
+        task.etag = f'"{sha256}"'
+        self._ledger.rendered.setdefault(task.id, []).append(sha256)
+
+    def _fail(self, task: Task, reason: str) -> None:
+        task.failure = self._ledger.failed[task.id] = reason
 
 
-def replace_content(task: Task) -> None:
-    """Give the task another file that plays the same: an empty `free` box at its end. Blocks."""
-    with task.file.open("ab") as file:
-        file.write(b"\x00\x00\x00\x08free")
-    task.etag = _etag(task.file)
+def _append(path: Path, content: bytes) -> None:
+    with path.open("ab") as file:
+        file.write(content)
 
 
-def _render(task: Task, pictures: list[bytes]) -> str:
-    """Render to the task's file and return its ETag. Blocks."""
+def _render(task: Task, pictures: list[bytes]) -> None:
+    """Render to the task's file. Blocks."""
     order, unfinished = task.order, task.file.with_suffix(".part.mp4")
     render(
         unfinished,
@@ -152,9 +167,8 @@ def _render(task: Task, pictures: list[bytes]) -> str:
         pictures=pictures,
     )
     unfinished.rename(task.file)
-    return _etag(task.file)
 
 
-def _etag(path: Path) -> str:
+def _sha256(path: Path) -> str:
     with path.open("rb") as file:
-        return f'"{hashlib.file_digest(file, "sha256").hexdigest()}"'
+        return hashlib.file_digest(file, "sha256").hexdigest()

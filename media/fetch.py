@@ -1,31 +1,43 @@
 """HTTP fetches of URLs that somebody else supplied, kept away from addresses that are none of their business.
 
 The name is resolved once, every address it has is checked, and the connection goes to an address that was checked, so
-a name that answers differently the second time gains nothing. Redirects make new connections and pass the same check.
+a name that answers differently the second time gains nothing. Each redirect is a URL like the first, checked anew.
 """
 
 import asyncio
 import ipaddress
 import socket
-from collections.abc import AsyncIterator, Iterable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from contextlib import aclosing, asynccontextmanager
 from types import TracebackType
 from typing import Self
-from urllib.parse import urlsplit
 
 import httpcore
 import httpx
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+Resolve = Callable[[str], Awaitable[list[Address]]]
 
 _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
+_ASSIGNED = ipaddress.IPv6Network("2000::/3")
+"""All IPv6 unicast that IANA has given out; outside of it `is_global` is true for much that leads inwards."""
+_SPECIAL = ("192.0.0.0/24", "192.88.99.0/24", "2001::/23", "3fff::/20", "168.63.129.16/32")
+"""From IANA's special-purpose registries, what `is_global` of one Python or another lets through; last, the address
+under which Azure serves every virtual machine its own configuration."""
+_NOT_PUBLIC = tuple(map(ipaddress.ip_network, _SPECIAL))
+
 _MAX_REDIRECTS = 5
 _TIMEOUT = httpx.Timeout(30.0, connect=10.0)
+HEAD_SECONDS = 90.0
+"""From the URL to the head of the last answer, over all addresses and redirects."""
+_HEADERS = {"User-Agent": "manxue-worker", "Accept": "*/*", "Accept-Encoding": "identity"}
+_AS_IT_IS = ("", "identity", "aws-chunked")
+"""Content encodings that change no byte; the last one some S3-compatible stores leave on objects by mistake."""
 
 
 class FetchRefused(Exception):
-    """The URL leads to an address, or by a scheme, that must not be fetched."""
+    """The URL leads to an address, or by a scheme, that must not be fetched, or it is none."""
 
 
 class FetchFailed(Exception):
@@ -51,15 +63,14 @@ class AddressGuard:
         if listed:
             return listed
         for address in addresses:
-            real = _embedded(address)
-            if not real.is_global or real.is_multicast:
+            if not _public(_embedded(address)):
                 raise FetchRefused(
                     f"{host} has the address {address}, which is not public; MANXUE_ALLOWED_NETWORKS can allow it"
                 )
         return list(addresses)
 
     def _listed(self, address: Address) -> bool:
-        return any(address.version == network.version and address in network for network in self._networks)
+        return any(address in network for network in self._networks)
 
 
 def _embedded(address: Address) -> Address:
@@ -72,11 +83,24 @@ def _embedded(address: Address) -> Address:
     return address.ipv4_mapped or address.sixtofour or (teredo[1] if teredo else address)
 
 
+def _public(address: Address) -> bool:
+    if address.is_multicast or not address.is_global or any(address in network for network in _NOT_PUBLIC):
+        return False
+    return isinstance(address, ipaddress.IPv4Address) or address in _ASSIGNED
+
+
+async def resolve(host: str) -> list[Address]:
+    """Every address that the system knows for a name, or for an address in any spelling. Raises OSError, ValueError."""
+    found = await asyncio.get_running_loop().getaddrinfo(host, None, type=socket.SOCK_STREAM)
+    return list(dict.fromkeys(ipaddress.ip_address(str(entry[4][0]).split("%")[0]) for entry in found))
+
+
 class _GuardedBackend(httpcore.AsyncNetworkBackend):
     """Resolves, checks, and connects to what was checked. TLS still verifies the name, which httpcore keeps apart."""
 
-    def __init__(self, guard: AddressGuard) -> None:
+    def __init__(self, guard: AddressGuard, resolve: Resolve) -> None:
         self._guard = guard
+        self._resolve = resolve
         self._backend = httpcore.AnyIOBackend()
 
     async def connect_tcp(
@@ -88,10 +112,9 @@ class _GuardedBackend(httpcore.AsyncNetworkBackend):
         socket_options: Iterable[httpcore.SOCKET_OPTION] | None = None,
     ) -> httpcore.AsyncNetworkStream:
         try:
-            found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
-        except (OSError, UnicodeError) as error:
+            addresses = await self._resolve(host)
+        except (OSError, ValueError) as error:
             raise httpcore.ConnectError(f"{host} cannot be resolved ({error})") from None
-        addresses = list(dict.fromkeys(ipaddress.ip_address(str(entry[4][0]).split("%")[0]) for entry in found))
         failure: Exception = httpcore.ConnectError(f"{host} has no address")
         for address in self._guard.allowed(host, addresses):
             try:
@@ -105,20 +128,17 @@ class _GuardedBackend(httpcore.AsyncNetworkBackend):
 
 
 class Fetcher:
-    """A connection pool for guarded GET requests, without any credentials."""
+    """A connection pool for guarded GET requests, without any credentials: no proxy, no cookies, no user names."""
 
-    def __init__(self, guard: AddressGuard) -> None:
-        transport = httpx.AsyncHTTPTransport(trust_env=False)
+    def __init__(self, guard: AddressGuard, resolve: Resolve = resolve) -> None:
+        # The transport and not httpx's client, which keeps cookies and reads the bodies of redirects into memory.
+        self._transport = httpx.AsyncHTTPTransport(trust_env=False)
         # httpx offers no way to hand over a network backend; its pool is httpcore's, which does.
-        transport._pool = httpcore.AsyncConnectionPool(
+        self._transport._pool = httpcore.AsyncConnectionPool(
             ssl_context=httpx.create_ssl_context(trust_env=False),
             max_connections=100,
-            max_keepalive_connections=20,
-            keepalive_expiry=5.0,
-            network_backend=_GuardedBackend(guard),
-        )
-        self._http = httpx.AsyncClient(
-            transport=transport, follow_redirects=True, max_redirects=_MAX_REDIRECTS, timeout=_TIMEOUT, trust_env=False
+            max_keepalive_connections=0,  # what a server sends after an answer's end is nobody's next answer
+            network_backend=_GuardedBackend(guard, resolve),
         )
 
     async def __aenter__(self) -> Self:
@@ -127,21 +147,53 @@ class Fetcher:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        await self._http.aclose()
+        await self._transport.aclose()
 
     @asynccontextmanager
     async def get(self, url: str, headers: dict[str, str] | None = None) -> AsyncIterator[httpx.Response]:
-        """Open a streaming GET. The body is as it lies on the server: no compression is asked for.
+        """Open a streaming GET. The body is as it lies on the server, never decompressed.
 
+        Its head has a limit of time and size. The caller limits the body: by leaving the block, by `asyncio.timeout`.
         Raises FetchRefused or FetchFailed, also while the body is read inside the `async with`.
         """
-        if urlsplit(url).scheme.lower() not in ("http", "https"):
-            raise FetchRefused("only http and https URLs are fetched")
-        sent = {"Accept-Encoding": "identity", **(headers or {})}
         try:
-            async with self._http.stream("GET", url, headers=sent) as response:
+            async with aclosing(await self._open(url, {**_HEADERS, **(headers or {})})) as response:
+                # Removed, so that httpx decodes nothing: a megabyte of gzip can hold a gigabyte.
+                encoding = response.headers.pop("Content-Encoding", "")
+                if response.is_success and encoding.lower() not in _AS_IT_IS:
+                    raise FetchFailed("the file's server sent it compressed, which was not asked for")
                 yield response
-        except httpx.UnsupportedProtocol:
-            raise FetchRefused("a redirect leads to a scheme other than http and https") from None
-        except (httpx.RequestError, httpx.InvalidURL) as error:
+        except httpx.RequestError as error:
             raise FetchFailed(f"{type(error).__name__}: {error}" if str(error) else type(error).__name__) from None
+
+    async def _open(self, url: str, headers: dict[str, str]) -> httpx.Response:
+        try:
+            async with asyncio.timeout(HEAD_SECONDS):
+                return await self._follow(_target(url), headers)
+        except TimeoutError:
+            raise FetchFailed(f"no answer after {HEAD_SECONDS:.0f} s") from None
+
+    async def _follow(self, target: httpx.URL, headers: dict[str, str]) -> httpx.Response:
+        """The first answer that is no redirect, its body unread."""
+        for _ in range(_MAX_REDIRECTS + 1):
+            request = httpx.Request("GET", target, headers=headers, extensions={"timeout": _TIMEOUT.as_dict()})
+            response = await self._transport.handle_async_request(request)
+            if not response.has_redirect_location:
+                return response
+            await response.aclose()  # unread: it may be endless
+            target = _target(response.headers["Location"], target)
+        raise FetchFailed(f"more than {_MAX_REDIRECTS} redirects")
+
+
+def _target(reference: str, base: httpx.URL | None = None) -> httpx.URL:
+    """A URL, or a redirect's reference, as it will be fetched. Raises FetchRefused."""
+    try:
+        url = base.join(reference) if base else httpx.URL(reference)
+        host, port = url.host, url.port  # both may turn out to be invalid only here
+    except (httpx.InvalidURL, ValueError):
+        raise FetchRefused("the URL is not valid") from None
+    if url.scheme not in ("http", "https"):
+        raise FetchRefused("only http and https URLs are fetched")
+    if not host or "%" in host or url.userinfo or not (port is None or 0 < port < 65536):
+        raise FetchRefused("the URL must name a plain host, no user, and no port but one from 1 to 65535")
+    return url

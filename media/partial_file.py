@@ -25,7 +25,7 @@ class Version:
 
 
 class PartialFile:
-    """Blocking: call the methods in a thread. Raises OSError (disk full, no permission)."""
+    """Blocking: call the methods in a thread, one at a time. Raises OSError (disk full, no permission)."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -37,14 +37,26 @@ class PartialFile:
     def open(self) -> "PartialFile":
         """Open it, alone, and take up what an earlier attempt left. Raises PartialFileBusy."""
         self._path.parent.mkdir(parents=True, exist_ok=True)
-        self._file = self._path.open("ab+")
+        self._take()
+        try:
+            self._recall()
+        except BaseException:
+            self.close()
+            raise
+        return self
+
+    def _take(self) -> None:
+        # Unbuffered, so that `size` is what lies in the file, also when a write fails half way.
+        self._file = self._path.open("ab+", buffering=0)
         try:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+            # Between our opening and locking, another attempt may have finished the file and moved it to its place.
+            alone = os.path.samestat(os.fstat(self._file.fileno()), self._path.stat())
+        except (BlockingIOError, FileNotFoundError):
+            alone = False
+        if not alone:
             self._file.close()
-            raise PartialFileBusy(f"{self._path.name} is being written by another attempt") from None
-        self._recall()
-        return self
+            raise PartialFileBusy(f"{self._path.name} is being written by another attempt")
 
     def close(self) -> None:
         """Close it, leaving it where it is."""
@@ -52,36 +64,49 @@ class PartialFile:
 
     def _recall(self) -> None:
         """The bytes of an earlier attempt are hashed again, so that the digest is of the whole."""
-        try:
-            notes = json.loads(self._notes.read_text())
-            self.version = Version(notes["validator"], notes["length"])
-        except (OSError, ValueError, KeyError, TypeError):
+        version = self._noted()
+        if version is None or (version.length is not None and os.fstat(self._file.fileno()).st_size > version.length):
             self.restart(Version(None, None))
             return
+        self.version = version
         self._file.seek(0)
         while block := self._file.read(BLOCK):
-            self._digest.update(block)
-            self.size += len(block)
+            self._count(block)
+
+    def _noted(self) -> Version | None:
+        try:
+            match json.loads(self._notes.read_text()):
+                case {"validator": str() | None as validator, "length": int() | None as length}:
+                    return Version(validator, length)
+        except (FileNotFoundError, ValueError):
+            pass  # a crash came before the notes, or while they were written
+        return None
 
     def restart(self, version: Version) -> None:
         """Begin again with nothing, for content of this version."""
+        if os.fstat(self._file.fileno()).st_nlink > 1:
+            # A crash came between the two steps of a delivery: under its other name this is the finished video.
+            self._path.unlink()
+            self._file.close()
+            self._take()
         self._file.truncate(0)
         self._digest, self.size, self.version = hashlib.sha256(), 0, version
         self._notes.write_text(json.dumps({"validator": version.validator, "length": version.length}))
 
     def append(self, block: bytes) -> None:
-        """Add bytes at the end."""
-        self._file.write(block)
+        """Add bytes at the end. Those that were written before an OSError count."""
+        rest = memoryview(block)
+        while rest:
+            written = self._file.write(rest)
+            self._count(rest[:written])
+            rest = rest[written:]
+
+    def _count(self, block: bytes | memoryview) -> None:
         self._digest.update(block)
         self.size += len(block)
 
-    def flush(self) -> None:
-        """Hand what was appended to the operating system."""
-        self._file.flush()
-
     def sync(self) -> str:
         """Bring every byte to the disk; the content's sha256 in hex."""
-        self._file.flush()
         os.fsync(self._file.fileno())
         return self._digest.hexdigest()
 

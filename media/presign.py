@@ -7,6 +7,8 @@ import obstore
 from obstore.exceptions import BaseError
 from obstore.store import AzureStore, GCSStore, S3Store, from_url
 
+from media.bucket import RETRIES
+
 
 class PresignFailed(Exception):
     """No signed URL could be made: no credentials, or the store refused."""
@@ -19,7 +21,7 @@ async def presign(reference: str, lifetime: timedelta) -> str:
     """
     parts = urlsplit(reference)
     try:
-        store = from_url(f"{parts.scheme}://{parts.netloc}")
+        store = from_url(f"{parts.scheme}://{parts.netloc}", retry_config=RETRIES)
         if not isinstance(store, S3Store | GCSStore | AzureStore):
             raise PresignFailed(f"{reference} is in no object store that signs URLs")
         return await obstore.sign_async(store, "GET", unquote(parts.path).lstrip("/"), lifetime)

@@ -93,7 +93,7 @@ async def test_progress_answers_in_every_phase_and_the_timeline_keeps_them(
 async def test_a_manifest_lies_beside_the_video_without_any_signature(runs: Runs, word: str) -> None:
     image = f"{URL}a.png?X-Signature=users-own-secret"
     result = await runs.result(request=request(word, first_image=image), poll=FAST, asset_review="none")
-    text = path_of(result).with_suffix(".json").read_text()
+    text = Path(f"{path_of(result)}.json").read_text()
     manifest = json.loads(text)
     assert manifest["video"]["sha256"] == result["video"]["sha256"]
     assert manifest["request"]["prompt"] == word

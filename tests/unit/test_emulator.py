@@ -4,6 +4,7 @@ import asyncio
 import signal
 import time
 from collections.abc import AsyncIterator
+from hashlib import sha256
 from io import BytesIO
 from pathlib import Path
 from tempfile import gettempdir
@@ -333,7 +334,7 @@ async def test_if_range_resumes_the_same_file_only(caller: Caller, task_id: str,
     assert (await caller.open.get(url, headers=beyond)).status_code == 200
 
 
-async def test_the_ledger_tells_all_but_the_key(caller: Caller, task_id: str) -> None:
+async def test_the_ledger_tells_all_but_the_key(caller: Caller, task_id: str, content: bytes) -> None:
     queries = caller.ledger.queries[task_id]
     await caller.open.get((await caller.query(task_id))["video_url"], headers={"Range": "bytes=10-19"})
     answer = await caller.open.get("/_emulator/ledger")
@@ -341,7 +342,8 @@ async def test_the_ledger_tells_all_but_the_key(caller: Caller, task_id: str) ->
     assert ledger["queries"][task_id] == queries + 1
     assert ledger["files"][-1] == {"task_id": task_id, "first_byte": 10, "bytes": 10}
     assert [create["task_id"] for create in ledger["creates"]].count(task_id) == 1
-    assert set(ledger) == {"creates", "uploads", "status_calls", "queries", "files"}
+    assert ledger["rendered"][task_id] == [sha256(content).hexdigest()]
+    assert set(ledger) == {"creates", "uploads", "status_calls", "queries", "rendered", "failed", "files"}
     assert KEY not in answer.text
 
 

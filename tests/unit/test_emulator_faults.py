@@ -168,7 +168,7 @@ async def test_assets_go_wrong_by_the_path_of_their_url(caller: Caller) -> None:
 async def test_chaos_is_the_same_for_the_same_seed_and_ends() -> None:
     def drawn(seed: int) -> list[str | None]:
         faults = Faults(seed)
-        return [faults.next("create", f"prompt {number % 50}", "") for number in range(500)]
+        return [faults.next("create", name, name) for name in (f"prompt {number % 50}" for number in range(500))]
 
     one, same, other = drawn(1), drawn(1), drawn(2)
     assert one == same != other
