@@ -8,6 +8,7 @@ import sys
 from typing import Any
 
 import structlog
+from structlog.tracebacks import ExceptionDictTransformer
 from structlog.typing import EventDict, WrappedLogger
 from temporalio import activity, workflow
 from temporalio.exceptions import ApplicationError
@@ -33,7 +34,9 @@ def configure(log_format: str, level: str) -> None:
         structlog.processors.StackInfoRenderer(),
     ]
     if log_format == "json":
-        ending: list[Any] = [structlog.processors.dict_tracebacks, _redact, structlog.processors.JSONRenderer()]
+        # Without the values of local variables, among which are signed URLs.
+        tracebacks = structlog.processors.ExceptionRenderer(ExceptionDictTransformer(show_locals=False))
+        ending: list[Any] = [tracebacks, _redact, structlog.processors.JSONRenderer()]
     else:
         plain = structlog.dev.plain_traceback
         colors = sys.stderr.isatty()

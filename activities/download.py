@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+import re
 import time
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from temporalio import activity
 from activities.errors import NO_ANSWER, final, from_provider, passing
 from activities.heartbeat import heartbeating
 from activities.manifest import manifest
-from manxue.answers import Completed
+from manxue.answers import Completed, Failed
 from manxue.checked_request import CheckedRequest
 from manxue.client import ManxueClient
 from manxue.errors import ManxueError
@@ -65,6 +66,10 @@ class Attempts(BaseModel):
     """SHA-256 of each file that was not the video."""
 
 
+class _NoFile(Exception):
+    """The provider has taken back that the task is completed, or its URL."""
+
+
 class Download:
     """Fetches through the worker's guarded fetcher, and asks the provider through its one client."""
 
@@ -80,11 +85,12 @@ class Download:
         async with heartbeating(attempts.model_dump):
             try:
                 return await self._deliver(given, attempts)
-            except URLExpired as error:
+            except (URLExpired, _NoFile) as error:
+                kind = FailureType.DOWNLOAD_FAILED if isinstance(error, URLExpired) else FailureType.RESULT_INCOMPLETE
                 attempts.refused_since = attempts.refused_since or time.time()
                 if time.time() - attempts.refused_since > _REFUSED_PATIENCE:
-                    raise final(FailureType.DOWNLOAD_FAILED, _kept(str(error), given), _details(given)) from None
-                raise passing(FailureType.DOWNLOAD_FAILED, str(error)) from None
+                    raise final(kind, _kept(str(error), given), _details(given)) from None
+                raise passing(kind, str(error)) from None
             except FetchRefused as error:
                 raise final(FailureType.DOWNLOAD_FAILED, _kept(str(error), given), _details(given)) from None
             except (FetchFailed, PartialFileBusy) as error:
@@ -97,7 +103,8 @@ class Download:
     async def _deliver(self, given: DownloadInput, attempts: Attempts) -> Downloaded:
         output = open_output(given.output or self._default_output)
         await output.prepare()
-        stem = given.name or given.task_id
+        own = _stem(given.task_id)
+        stem = given.name or own
         path = output.scratch / f".{stem}.{_token(given)}.part"
         part = await asyncio.to_thread(PartialFile(path).open)
         try:
@@ -105,11 +112,15 @@ class Download:
             await self._fetch(done, part, attempts)
             sha256 = await asyncio.to_thread(part.sync)
             facts = await self._checked(path, part, sha256, given, done, attempts)
-            names = (f"{stem}.mp4", f"{stem}-{given.task_id}.mp4")
+            names = (f"{stem}.mp4", f"{stem}-{own}.mp4")
             name = await output.deliver(path, sha256, names)
             await asyncio.to_thread(part.forget_notes)
-        except asyncio.CancelledError:
+        except (asyncio.CancelledError, FetchRefused):
             if not activity.is_worker_shutdown():
+                await asyncio.to_thread(part.discard)
+            raise
+        except Exception:
+            if not part.size:
                 await asyncio.to_thread(part.discard)
             raise
         finally:
@@ -133,7 +144,8 @@ class Download:
             failure = from_provider(error)
             raise passing(NO_ANSWER, failure.message) from None
         if not isinstance(status, Completed) or not status.video_url:
-            raise passing(FailureType.RESULT_INCOMPLETE, "the provider gives no URL for the finished task")
+            said = f"now says: {status.reason}" if isinstance(status, Failed) else "gives no URL for it"
+            raise _NoFile(f"the task was finished, but the provider {said}")
         return status
 
     async def _fetch(self, done: Completed, part: PartialFile, attempts: Attempts) -> None:
@@ -186,7 +198,7 @@ def _expected(request: CheckedRequest, done: Completed) -> Expected:
     return Expected(
         resolution=resolution(request.model),
         ratio=None if framed else request.ratio,  # a frame given may decide the shape
-        duration=done.actual_duration or float(request.duration),
+        durations=(float(request.duration), *([done.actual_duration] if done.actual_duration else [])),
     )
 
 
@@ -196,6 +208,13 @@ def _earlier_attempts() -> Attempts:
         return Attempts.model_validate(details[-1]) if details else Attempts()
     except ValidationError:
         return Attempts()
+
+
+def _stem(task_id: str) -> str:
+    """The task id as a file name, or a digest of it where it is none: it is the provider's word, not ours."""
+    if re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,79}", task_id):
+        return task_id
+    return f"task-{hashlib.sha256(task_id.encode()).hexdigest()[:16]}"
 
 
 def _token(given: DownloadInput) -> str:

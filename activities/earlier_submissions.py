@@ -45,9 +45,9 @@ async def earlier_submissions(
         reader = _Reader(client.data_converter, not_accepted)
         async for event in handle.fetch_history_events():
             await reader.read(event)
-        adopted = run.typed_search_attributes.get(_TASK_ID)
-        if adopted or reader.submitted:
-            found.append(Earlier(run.run_id, reader.fingerprint, adopted or reader.task_id))
+        if reader.submitted:
+            adopted = run.typed_search_attributes.get(_TASK_ID)  # by decision, where the record names no task
+            found.append(Earlier(run.run_id, reader.fingerprint, reader.task_id or adopted))
     return found
 
 

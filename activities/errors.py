@@ -35,10 +35,11 @@ def passing(kind: str, message: str, after: timedelta | None = None) -> Applicat
     return ApplicationError(message, type=kind, next_retry_delay=after)
 
 
-def from_provider(error: ManxueError, refused: str = REFUSED) -> ApplicationError:
+def from_provider(error: ManxueError, refused: str = REFUSED, *, waits: bool = True) -> ApplicationError:
     """The provider's answer to an idempotent call as a failure; a definite no becomes the type `refused`.
 
-    `details[0]` holds `retry_after` in seconds where the provider asked for a wait.
+    `details[0]` holds `retry_after` in seconds where the provider asked for a wait. With `waits`, Temporal tries the
+    activity again after it; without, the workflow is to wait, which knows its deadline and who is asking meanwhile.
     """
     wait = {"retry_after": error.retry_after} if error.retry_after is not None else {}
     match error:
@@ -56,6 +57,8 @@ def from_provider(error: ManxueError, refused: str = REFUSED) -> ApplicationErro
             kind, again = RATE_LIMITED, True
         case _:
             kind, again = NO_ANSWER, True
+    asked = error.retry_after is not None
+    again = again and (waits or not asked)
     delay = timedelta(seconds=error.retry_after) if again and error.retry_after is not None else None
     return ApplicationError(str(error), wait, type=kind, non_retryable=not again, next_retry_delay=delay)
 

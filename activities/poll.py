@@ -36,7 +36,7 @@ class Poll:
         try:
             status = await self._manxue.query(task_id)
         except ManxueError as error:
-            raise from_provider(error) from None
+            raise from_provider(error, waits=False) from None
         match status:
             case Queued():
                 return PollAnswer(status="queued", word="queued")

@@ -17,6 +17,7 @@ from manxue.checked_request import CheckedRequest
 from manxue.client import ManxueClient
 from manxue.errors import AuthenticationFailed, InsufficientBalance, ManxueError, NotSent, RateLimited, Refused
 from manxue.failure import FailureDetails, FailureType
+from manxue.problem import problem
 
 NOTHING_BOUGHT = frozenset(
     {
@@ -113,7 +114,8 @@ class Submit:
                     f"the workflow id {info.workflow_id} has already submitted another request (run {run.run_id}, task "
                     f"{run.task_id or 'unknown'}); start this one under a workflow id of its own"
                 )
-                raise final(FailureType.INVALID_REQUEST, message, FailureDetails(task_id=run.task_id))
+                other = problem("workflow id", "conflict", info.workflow_id, message)
+                raise final(FailureType.INVALID_REQUEST, message, FailureDetails(problems=[other], task_id=run.task_id))
         for run in earlier:
             if run.task_id:
                 return Submitted(task_id=run.task_id, earlier_run=run.run_id)

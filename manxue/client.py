@@ -27,6 +27,7 @@ class ManxueClient:
     """All calls raise a `manxue.errors.ManxueError`. One instance, and its connection pool, serves a whole worker."""
 
     def __init__(self, api_key: str, base_url: str = DEFAULT_BASE_URL, create_timeout: float = CREATE_TIMEOUT) -> None:
+        self._api_key = api_key
         self._create_timeout = httpx.Timeout(create_timeout, connect=10.0)
         options: dict[str, Any] = {
             "base_url": base_url.rstrip("/"),
@@ -85,16 +86,30 @@ class ManxueClient:
             raise UnknownOutcome("the provider did not finish its answer in time") from None
         except (httpx.RequestError, httpx.InvalidURL) as error:
             raise from_transport(error) from None  # httpx errors hold the request, and with it the API key
-        try:
-            answer = json.loads(content)
-        except (ValueError, RecursionError):
-            answer = None
+        answer = self._parsed(content)
         if not response.is_success:
-            said = said_in(answer) or ("" if answer is not None else _start_of(content))
+            said = said_in(answer) or ("" if answer is not None else self._without_key(_start_of(content)))
             raise from_status(response.status_code, said, retry_after_seconds(response.headers.get("Retry-After")))
         if answer is None:
             raise UnknownOutcome(f"the provider answered {response.status_code} with something that is not JSON")
         return answer
+
+    def _parsed(self, content: bytes) -> Any:
+        """The JSON value, or None. Its texts lose the API key, should the provider quote it."""
+        try:
+            return self._without_key(json.loads(content))
+        except (ValueError, RecursionError):
+            return None
+
+    def _without_key(self, value: Any) -> Any:
+        if isinstance(value, str):
+            return value.replace(self._api_key, "…")
+        if isinstance(value, list):
+            return [self._without_key(item) for item in value]
+        if isinstance(value, dict):
+            # A URL must stay as it is to be of use; it never leaves the activity that asked for it.
+            return {name: item if name == "video_url" else self._without_key(item) for name, item in value.items()}
+        return value
 
 
 async def _read_bounded(response: httpx.Response) -> bytes:

@@ -16,6 +16,8 @@ from manxue.answers import (
     Unrecognized,
 )
 from manxue.errors import ManxueError, UnknownOutcome, refusal
+from manxue.redact import capped
+from manxue.task_id import is_task_id
 
 JSONObject = dict[str, Any]
 
@@ -27,13 +29,14 @@ def read_created(answer: Any) -> CreatedTask:
     """
     _raise_for_code(answer)
     if isinstance(answer, dict):
-        if _word(answer.get("status")) == "failed" or ("id" in answer and answer["id"] is None):
-            raise refusal(f"the provider refused the task: {said_in(answer) or 'no reason given'}", None)
         data = answer.get("data")
-        task_id = answer.get("id") or (data.get("projectId") if isinstance(data, dict) else None)
-        if _is_id(task_id):
-            return CreatedTask(str(task_id), _whole(answer.get("created")))
-    raise UnknownOutcome("the provider's answer to the create call has no task id and is no refusal either")
+        given = (data.get("projectId") if isinstance(data, dict) else None, answer.get("id"))
+        task_id = next((str(value) for value in given if _is_id(value)), None)
+        if _word(answer.get("status")) == "failed" or (task_id is None and answer.get("id", "") is None):
+            raise refusal(f"the provider refused the task: {said_in(answer) or 'no reason given'}", None)
+        if task_id is not None and is_task_id(task_id):
+            return CreatedTask(task_id, _whole(answer.get("created")))
+    raise UnknownOutcome("the provider's answer to the create call has no usable task id and is no refusal either")
 
 
 def read_task(answer: Any) -> TaskStatus:
@@ -82,7 +85,10 @@ def read_asset_states(answer: Any) -> dict[str, AssetState]:
 
 
 def said_in(answer: Any) -> str:
-    """The provider's own words in an answer: `msg`, `message`, or `error` (a string or `{"message": ...}`)."""
+    """The provider's own words in an answer: `msg`, `message`, or `error` (a string or `{"message": ...}`).
+
+    Cut short and without query strings: they can be of any length, and quote a signed URL.
+    """
     if not isinstance(answer, dict):
         return ""
     for name in ("msg", "message", "error", "errorMessage"):
@@ -90,7 +96,7 @@ def said_in(answer: Any) -> str:
         if isinstance(value, dict):
             value = value.get("message") or value.get("msg") or value.get("code")
         if value:
-            return str(value)
+            return capped(str(value))
     return ""
 
 

@@ -18,6 +18,7 @@ def output_problem(reference: str) -> str | None:
     """What is wrong with an `output`, as a hint; None when it names a directory or an object store prefix."""
     try:
         parts = urlsplit(reference)
+        port = parts.port
     except ValueError as error:
         return f"is not a valid URL ({error})"
     path = unquote(parts.path)
@@ -29,6 +30,8 @@ def output_problem(reference: str) -> str | None:
         if parts.netloc not in ("", "localhost") or not path.startswith("/"):
             return "must be an absolute path of the worker's machine, such as file:///videos/"
         return None
+    if port is not None or parts.username:
+        return "must name a directory or a bucket, without port and user"
     if parts.scheme in OBJECT_STORES:
         return None if parts.netloc and "//" not in path else f"must be like {parts.scheme}://bucket/prefix/"
     return "must be file:///dir/, s3://bucket/prefix/, gs://bucket/prefix/ or az://container/prefix/"

@@ -42,8 +42,8 @@ class Expected:
     """`720p`, `1080p`, `2k`, `4k`; any other is not judged."""
     ratio: str | None
     """`16:9` and so on; None where the picture given decides (first and last frame)."""
-    duration: float | None
-    """Seconds."""
+    durations: tuple[float, ...]
+    """Seconds; one of them must be about right. Empty: not judged."""
 
 
 def verify(path: Path, expected: Expected) -> VideoFacts:
@@ -51,7 +51,8 @@ def verify(path: Path, expected: Expected) -> VideoFacts:
     try:
         facts = _read(path)
     except (av.FFmpegError, ValueError, ArithmeticError) as error:
-        raise VideoInvalid(f"the file cannot be read as a video: {str(error).replace(str(path), path.name)}") from None
+        reason = getattr(error, "strerror", None) or str(error).replace(str(path), path.name)
+        raise VideoInvalid(f"the file cannot be read as a video: {reason}") from None
     _compare(facts, expected)
     return facts
 
@@ -107,8 +108,11 @@ def _seconds(ticks: int | None, stream: VideoStream) -> float:
 
 
 def _compare(facts: VideoFacts, expected: Expected) -> None:
-    if expected.duration is not None and abs(facts.duration - expected.duration) > _DURATION_TOLERANCE:
-        raise VideoInvalid(f"the video lasts {facts.duration:.2f} s where {expected.duration:g} s were expected")
+    if expected.durations and all(
+        abs(facts.duration - seconds) > _DURATION_TOLERANCE for seconds in expected.durations
+    ):
+        wanted = " or ".join(f"{seconds:g} s" for seconds in expected.durations)
+        raise VideoInvalid(f"the video lasts {facts.duration:.2f} s where {wanted} were expected")
     size = f"{facts.width}x{facts.height}"
     if pixels := _PIXELS.get(expected.resolution):
         factor = facts.width * facts.height / pixels

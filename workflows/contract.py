@@ -8,10 +8,12 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, model_validator
+from pydantic_core import PydanticCustomError
 
 from manxue.failure import FailureDetails, FailureType
 from manxue.problem import Problem
+from manxue.task_id import is_task_id
 
 __all__ = [
     "FailureDetails",
@@ -57,14 +59,34 @@ class _Input(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
 
-Seconds = Annotated[timedelta, Field(ge=timedelta(seconds=1), le=timedelta(days=30))]
-"""A duration: an ISO 8601 string such as `PT30S`, or a number of seconds; 1 second to 30 days."""
+def _no_bool(value: Any) -> Any:
+    if isinstance(value, bool):
+        raise PydanticCustomError("time_delta_type", "must be a duration")  # pydantic would read true as one second
+    return value
+
+
+def _task_id(value: str) -> str:
+    if not is_task_id(value):
+        raise PydanticCustomError("string_pattern_mismatch", "must be a task id of the provider")
+    return value
+
+
+def _fairness_key(value: str) -> str:
+    if not 1 <= len(value.encode()) <= 64:  # a longer one fails every workflow task
+        raise PydanticCustomError("string_too_long", "must be 1 to 64 bytes long")
+    return value
+
+
+Duration = Annotated[timedelta, BeforeValidator(_no_bool), Field(ge=timedelta(0), le=timedelta(days=30))]
+"""An ISO 8601 string such as `PT30S`, or a number of seconds; at most 30 days."""
+Seconds = Annotated[Duration, Field(ge=timedelta(seconds=1))]
+TaskId = Annotated[str, AfterValidator(_task_id)]
 
 
 class Poll(_Input):
     """When to ask the provider. What is left out follows from the model and the duration of the video."""
 
-    first: Annotated[timedelta, Field(ge=timedelta(0), le=timedelta(days=30))] | None = None
+    first: Duration | None = None
     """From the accepted submission to the first question."""
     interval: Seconds | None = None
     """Between questions at first; it grows to `max_interval`."""
@@ -95,13 +117,13 @@ class GenerateVideoInput(_Input):
     deadline: Seconds = timedelta(hours=24)
     """From the start of the workflow to a finished render; time spent waiting for a decision does not count."""
     poll: Poll = Poll()
-    task_id: Annotated[str, StringConstraints(pattern=r"^[^\s/?#]{1,200}$")] | None = None
+    task_id: TaskId | None = None
     """Adopt a task that exists already: nothing is submitted, and the run goes on with polling."""
     extra: dict[str, Any] | None = None
     """Undocumented provider fields, sent as they are."""
     allow_unknown_model: Annotated[bool, Field(strict=True)] = False
     """Send a model name that neither the vendor nor newer documentation of the API knows."""
-    tenant: Annotated[str, StringConstraints(min_length=1, max_length=64)] | None = None
+    tenant: Annotated[str, AfterValidator(_fairness_key)] | None = None
     """Fairness key of the task queue, and the search attribute `ManxueTenant`."""
     priority: Annotated[int, Field(strict=True, ge=1, le=5)] | None = None
     """1 (first) to 5. Temporal's default is 3."""
@@ -190,7 +212,7 @@ class Resolution(_Input):
     """The argument of the update `resolve_submission`."""
 
     action: Literal["adopt", "resubmit", "abandon"]
-    task_id: Annotated[str, StringConstraints(pattern=r"^[^\s/?#]{1,200}$")] | None = None
+    task_id: TaskId | None = None
     """The provider's task id, for `adopt` only."""
 
     @model_validator(mode="after")

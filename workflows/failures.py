@@ -1,6 +1,6 @@
 """How a run ends without a file: one application failure with a type of the contract, never a bare activity error."""
 
-from typing import Any
+from typing import Any, NoReturn
 
 from temporalio.exceptions import ActivityError, ApplicationError, FailureError, is_cancelled_exception
 
@@ -21,22 +21,20 @@ def cause_of(error: ActivityError) -> ApplicationError | None:
     return cause
 
 
-def ended_by(
-    error: ActivityError, otherwise: FailureType, task_id: str | None = None
-) -> ApplicationError | ActivityError:
-    """The failure of the contract that an activity's failure means; a cancellation stays what it is.
+def end_by(error: ActivityError, otherwise: FailureType, task_id: str | None = None) -> NoReturn:
+    """End the run with the failure of the contract that an activity's failure means. A cancellation stays what it is.
 
     `otherwise` is the type for what the activity itself has no type of the contract for: timeouts and the like.
     """
     if is_cancelled_exception(error):
-        return error
+        raise error
     cause = cause_of(error)
     if cause is None:
-        return failure(otherwise, f"the activity {error.activity_type} did not finish: {error.cause}", task_id)
+        raise failure(otherwise, f"the activity {error.activity_type} did not finish: {error.cause}", task_id) from None
     details = FailureDetails.model_validate(cause.details[0] if _has_details(cause) else {})
     details.task_id = details.task_id or task_id
     kind = FailureType(cause.type) if cause.type in list(FailureType) else otherwise
-    return failure(kind, cause.message, **details.model_dump())
+    raise failure(kind, cause.message, **details.model_dump()) from None
 
 
 def _has_details(cause: ApplicationError) -> bool:

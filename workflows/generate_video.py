@@ -20,15 +20,14 @@ from workflows.contract import (
     RESOLVE_SUBMISSION_UPDATE,
     Phase,
     Progress,
-    Resolution,
     Video,
     VideoResult,
 )
-from workflows.failures import ended_by
+from workflows.failures import end_by
 from workflows.journal import Journal
 from workflows.policies import EVENTS_PER_RUN
 from workflows.review import Review, media_to_review
-from workflows.run_input import ArgumentCount, continued_state, read_input
+from workflows.run_input import NO_ARGUMENT, ArgumentCount, continued_state, read_input, read_resolution
 from workflows.run_state import ContinuedRun
 from workflows.submission import Submission
 from workflows.waiting import Waiting
@@ -82,7 +81,7 @@ class GenerateVideo:
                 )
             )
         except ActivityError as error:
-            raise ended_by(error, FailureType.DEADLINE_EXCEEDED) from None
+            end_by(error, FailureType.DEADLINE_EXCEEDED)
         state.given, state.request, state.warnings = read.given, checked.request, checked.warnings
 
     async def _review(self) -> CheckedRequest:
@@ -124,7 +123,7 @@ class GenerateVideo:
         try:
             downloaded = await steps.download(state)
         except ActivityError as error:
-            raise ended_by(error, FailureType.DOWNLOAD_FAILED, state.task_id) from None
+            end_by(error, FailureType.DOWNLOAD_FAILED, state.task_id)
         self._journal.enter(Phase.COMPLETED, f"The video is at {downloaded.uri}.")
         return self._result(downloaded)
 
@@ -180,10 +179,11 @@ class GenerateVideo:
     @workflow.update(
         name=RESOLVE_SUBMISSION_UPDATE, description='{"action": "adopt", "task_id": ...} or "resubmit" or "abandon"'
     )
-    def resolve_submission(self, resolution: Resolution) -> None:
-        """Decide what becomes of a submission whose outcome nobody knows."""
-        self._submission.resolve(resolution)
+    def resolve_submission(self, raw: RawValue = NO_ARGUMENT) -> None:
+        """Decide what becomes of a submission whose outcome nobody knows. Takes one `Resolution` as JSON."""
+        self._submission.resolve(read_resolution(raw))
 
     @resolve_submission.validator
-    def _check_resolution(self, resolution: Resolution) -> None:
+    def _check_resolution(self, raw: RawValue = NO_ARGUMENT) -> None:
+        read_resolution(raw)
         self._submission.check()

@@ -43,7 +43,7 @@ class Journal:
         state = self.state
         state.phase, state.since = phase, workflow.now()
         state.timeline.setdefault(phase, state.since)
-        state.decision = None
+        state.decision = state.next_poll_at = None
         self.say(message)
 
     def say(self, message: str) -> None:
@@ -58,7 +58,7 @@ class Journal:
         message = "The run was cancelled. Nothing was bought."
         if state.task_id:
             message = f"The run was cancelled. Task {state.task_id} goes on at the provider and is billed."
-        elif state.phase == Phase.NEEDS_DECISION:
+        elif state.outcome_unknown:
             message = "The run was cancelled. Nobody knows whether the provider accepted the task; if so, it is billed."
         self.enter(Phase.CANCELED, message)
         workflow.upsert_memo({"outcome": message})

@@ -11,7 +11,8 @@ _PATIENT = RetryPolicy(
 
 VALIDATE = ActivityConfig(
     start_to_close_timeout=timedelta(minutes=2),
-    retry_policy=_PATIENT,  # a verdict is final by its type; what is retried is a worker that died
+    # A verdict is final by its type. What is retried is a worker that died, and an error that nobody foresaw.
+    retry_policy=RetryPolicy(initial_interval=timedelta(seconds=2), maximum_attempts=10),
 )
 
 UPLOAD_ASSETS = ActivityConfig(
@@ -37,6 +38,9 @@ POLL = ActivityConfig(
     # A few quick tries; then the workflow shows the outage and asks again at its own pace, until the deadline.
     retry_policy=RetryPolicy(initial_interval=timedelta(seconds=1), backoff_coefficient=3.0, maximum_attempts=3),
 )
+
+POLL_PATIENCE = timedelta(seconds=30)
+"""For the last poll before the deadline, queueing and tries included."""
 
 DOWNLOAD = ActivityConfig(
     start_to_close_timeout=timedelta(hours=6),

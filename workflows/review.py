@@ -14,7 +14,7 @@ from manxue.redact import redact
 from manxue.url import is_http, is_object_store
 from workflows import steps
 from workflows.contract import GenerateVideoInput
-from workflows.failures import ended_by, failure
+from workflows.failures import end_by, failure
 from workflows.journal import Journal
 from workflows.policies import REVIEW_FIRST_WAIT, REVIEW_LONGEST_WAIT
 
@@ -59,12 +59,12 @@ class Review:
                     await self._look_up()
                     wait = min(wait * 1.5, REVIEW_LONGEST_WAIT)
         except ActivityError as error:
-            raise ended_by(error, FailureType.DEADLINE_EXCEEDED) from None
+            end_by(error, FailureType.DEADLINE_EXCEEDED)
         if self._refused:
             told = "; ".join(f"{redact(reference)}: {reason}" for reference, reason in self._refused.items())
             refused = {redact(reference): reason for reference, reason in self._refused.items()}
             raise failure(
-                FailureType.ASSET_REFUSED, f"the provider refused {len(refused)} assets: {told}", assets=refused
+                FailureType.ASSET_REFUSED, f"the provider refused {len(refused)} of the assets: {told}", assets=refused
             )
         return self._active
 

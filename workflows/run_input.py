@@ -7,13 +7,17 @@ from typing import Any
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails, from_json
 from temporalio import workflow
+from temporalio.api.common.v1 import Payload
 from temporalio.common import RawValue
+from temporalio.exceptions import ApplicationError
 
-from manxue.problem import Problem, problem, unknown_field
-from workflows.contract import GENERATE_VIDEO, GenerateVideoInput
+from manxue.failure import FailureDetails, FailureType
+from manxue.problem import Problem, problem, sentence, unknown_field
+from workflows.contract import GENERATE_VIDEO, GenerateVideoInput, Poll, Resolution
 from workflows.run_state import ContinuedRun, RunState
 
 _MOST_BYTES = 256 * 1024
+_RESOLUTIONS = '{"action": "adopt", "task_id": "..."}, {"action": "resubmit"} or {"action": "abandon"}'
 
 _RULES = {
     "missing": "required",
@@ -35,8 +39,11 @@ _HINTS_BY_TYPE = {
 _HINTS_BY_FIELD = {
     "request": "is required: the provider's create-task body",
     "name": "must be 1 to 120 letters, digits, `.`, `_` or `-`, and start with a letter, a digit or `_`",
-    "task_id": "must be a task id of the provider, without white space, `/`, `?` or `#`",
+    "task_id": "must be a task id of the provider: 1 to 200 characters without white space",
 }
+
+
+NO_ARGUMENT = RawValue(Payload())
 
 
 @dataclass(frozen=True)
@@ -70,6 +77,8 @@ def read_input(raw: RawValue | ArgumentCount) -> RunInput:
         return RunInput(None, [_argument(f"must be a JSON object ({error})", None)])
     if not isinstance(value, dict):
         return RunInput(None, [_argument("must be a JSON object with at least `request`", value)])
+    optional = set(GenerateVideoInput.model_fields) - {"request"}
+    value = {name: given for name, given in value.items() if given is not None or name not in optional}
     try:
         return RunInput(GenerateVideoInput.model_validate(value), fields=value)
     except ValidationError as error:
@@ -78,15 +87,27 @@ def read_input(raw: RawValue | ArgumentCount) -> RunInput:
         return RunInput(None, [_problem(e) for e in judged_here], value)
 
 
+def read_resolution(raw: RawValue) -> Resolution:
+    """Read the argument of `resolve_submission`. Raises InvalidRequest, which refuses the update."""
+    try:
+        return Resolution.model_validate_json(raw.payload.data or b"null")
+    except ValidationError as error:
+        problems = [_problem(e) for e in error.errors()]
+        kind = FailureType.INVALID_REQUEST
+        message = f"{sentence(problems)}; give {_RESOLUTIONS}"
+        details = FailureDetails(problems=problems).model_dump(mode="json")
+        raise ApplicationError(message, details, type=kind, non_retryable=True) from None
+
+
 def _argument(hint: str, given: Any) -> Problem:
     return problem("input", "type", given, hint)
 
 
 def _problem(error: ErrorDetails) -> Problem:
-    name = ".".join(map(str, error["loc"]))
+    name = ".".join(map(str, error["loc"])) or "input"
     kind = error["type"]
     if kind == "extra_forbidden":
-        known = GenerateVideoInput.model_fields if len(error["loc"]) == 1 else ("first", "interval", "max_interval")
+        known = GenerateVideoInput.model_fields if len(error["loc"]) == 1 else Poll.model_fields
         return unknown_field(name, list(known), "not a field of the input; provider fields go in `request`")
     rule = _RULES.get(kind) or ("range" if "than" in kind else "type")
     given = None if kind == "missing" else error.get("input")

@@ -33,6 +33,8 @@ class RunState(BaseModel):
     task_id: str | None = None
     adopted: bool = False
     """Whether the caller named the task, so that nothing was submitted."""
+    outcome_unknown: bool = False
+    """Whether the outcome of a create call was, at any time, unknown."""
     submitted_at: datetime | None = None
 
     polls: int = 0

@@ -16,7 +16,7 @@ from activities.validate import Validate, Validated, ValidateInput
 from manxue.answers import AssetState
 from manxue.checked_request import CheckedRequest
 from workflows.contract import GenerateVideoInput
-from workflows.policies import ASSET_STATES, DOWNLOAD, POLL, SUBMIT, UPLOAD_ASSETS, VALIDATE
+from workflows.policies import ASSET_STATES, DOWNLOAD, POLL, POLL_PATIENCE, SUBMIT, UPLOAD_ASSETS, VALIDATE
 from workflows.run_state import RunState
 
 
@@ -52,11 +52,11 @@ async def submit(request: CheckedRequest, state: RunState, *, resubmit: bool) ->
     return await workflow.execute_activity_method(Submit.submit, given, **_told(SUBMIT, summary, state.given))
 
 
-async def poll(state: RunState) -> PollAnswer:
-    """Ask how the task is."""
+async def poll(state: RunState, patience: timedelta) -> PollAnswer:
+    """Ask how the task is, trying again for as long as `patience`, but a little while in any case."""
     assert state.given
     assert state.task_id
-    config = _told(POLL, f"poll {state.polls + 1}", state.given)
+    config = _told(POLL, f"poll {state.polls + 1}", state.given, max(patience, POLL_PATIENCE))
     return await workflow.execute_activity_method(Poll.poll, state.task_id, **config)
 
 

@@ -1,5 +1,6 @@
 """Buying the render: at most one create call that could have been accepted, unless somebody chose otherwise."""
 
+import asyncio
 from datetime import timedelta
 from enum import Enum, auto
 
@@ -13,7 +14,7 @@ from manxue.checked_request import CheckedRequest
 from manxue.failure import FailureType
 from workflows import steps
 from workflows.contract import Phase, Resolution
-from workflows.failures import cause_of, ended_by, failure
+from workflows.failures import cause_of, end_by, failure
 from workflows.journal import Journal
 from workflows.policies import NOT_ACCEPTED_FIRST_WAIT, NOT_ACCEPTED_LONGEST_WAIT
 
@@ -82,6 +83,10 @@ class Submission:
                 if is_cancelled_exception(error):
                     raise  # before a worker took it up: nothing was sent
                 outcome, told = outcome_of(error)
+                state = self._journal.state
+                state.outcome_unknown = state.outcome_unknown or outcome is Outcome.UNKNOWN
+                if outcome is not Outcome.ACCEPTED and workflow.cancellation_reason() is not None:
+                    raise asyncio.CancelledError from None  # it came while the answer was awaited
                 match outcome:
                     case Outcome.ACCEPTED:
                         return self._found(told)
@@ -89,7 +94,7 @@ class Submission:
                         await self._pause(_asked_for(error) or wait, told)
                         wait = min(wait * 2, NOT_ACCEPTED_LONGEST_WAIT)
                     case Outcome.REFUSED:
-                        raise ended_by(error, FailureType.SUBMISSION_REFUSED, None) from None
+                        end_by(error, FailureType.SUBMISSION_REFUSED)
                     case Outcome.UNKNOWN:
                         task_id = await self._decide(told)
                         if task_id:
@@ -107,7 +112,7 @@ class Submission:
         policy = given.on_unknown_submission if given else "hold"
         if policy == "resubmit":
             return None
-        if policy == "fail" or workflow.cancellation_reason() is not None:
+        if policy == "fail":
             raise failure(FailureType.SUBMISSION_UNKNOWN, _unknown(why))
         asked_at = workflow.now()
         self._journal.ask(why)
@@ -121,6 +126,7 @@ class Submission:
         return resolution.task_id
 
     async def _pause(self, wait: timedelta, why: str) -> None:
+        wait = min(wait, max(self._journal.deadline - workflow.now(), timedelta(0)))
         self._journal.say(f"The provider has not accepted the task: {why}. It is submitted again in {wait.seconds} s.")
         await workflow.sleep(wait, summary=f"not accepted; submit again in {wait.seconds} s")
 

@@ -67,7 +67,7 @@ class Waiting:
     async def _finished(self) -> bool:
         state = self._state
         try:
-            answer = await steps.poll(state)
+            answer = await steps.poll(state, self._journal.deadline - workflow.now())
         except ActivityError as error:
             if is_cancelled_exception(error):
                 raise
@@ -128,7 +128,10 @@ class Waiting:
         self._trouble(trouble)
         since = self._state.trouble_since
         if since and workflow.now() - since >= patience:
-            raise self._failure(kind, f"task {self._state.task_id} gave no useful answer for {patience}: {trouble}")
+            raise self._failure(
+                kind,
+                f"task {self._state.task_id} gave no useful answer for {patience.total_seconds():.0f} s: {trouble}",
+            )
 
     def _trouble(self, trouble: str) -> None:
         state = self._state

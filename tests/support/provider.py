@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import quote
 
 import uvicorn
 from starlette.applications import Starlette
@@ -64,10 +65,10 @@ class Provider:
         """Listen."""
         routes = [
             Route("/v1/sd2_manxue/videos", self._create, methods=["POST"]),
-            Route("/v1/result/{id}", self._query),
+            Route("/v1/result/{id:path}", self._query),
             Route("/asset/sd2Manxue/assetUpload", self._upload, methods=["POST"]),
             Route("/asset/sd2Manxue/assetStatus", self._states, methods=["POST"]),
-            Route("/files/{id}", self._file),
+            Route("/files/{id:path}", self._file),
         ]
         config = uvicorn.Config(
             Starlette(routes=routes), port=self.port, log_level="error", timeout_graceful_shutdown=1
@@ -124,7 +125,7 @@ class Provider:
     def status(self, task: Task, status: str, **more: Any) -> dict[str, Any]:
         """The documented answer to a query."""
         done = status == "completed"
-        url = f"{self.url}/files/{task.id}?{SIGNATURE}" if done else None
+        url = f"{self.url}/files/{quote(task.id, safe="")}?{SIGNATURE}" if done else None
         known = {"id": task.id, "object": "video", "created": 1790000000, "model": task.body.get("model")}
         seconds = task.body.get("duration") if done else None
         return {**known, "status": status, "video_url": url, "actualDuration": seconds, "error": None, **more}

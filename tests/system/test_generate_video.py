@@ -6,10 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from starlette.responses import JSONResponse
 
-from tests.support.processes import WorkerProcess, worker_process
+from tests.support.processes import API_KEY, worker_process
 from tests.support.provider import SIGNATURE, Provider, Task, size, uploaded
-from tests.support.runs import FAST, Runs, cancel, outcome, path_of, progress, request, until, until_phase
+from tests.support.runs import FAST, Runs, failure_of, outcome, path_of, progress, request, until, until_phase
 from tests.support.video import mp4
 
 MODELS = ("720p", "1080p", "2k", "4k", "fast_720p", "fast_1080p")
@@ -218,27 +219,6 @@ async def test_two_runs_with_one_name_keep_both_files(runs: Runs, provider: Prov
     assert path_of(one).read_bytes() != path_of(other).read_bytes()
 
 
-async def test_cancelling_while_the_provider_renders_says_that_the_task_is_billed(
-    runs: Runs, provider: Provider, word: str
-) -> None:
-    provider.on_query[word] = lambda task: provider.status(task, "processing")
-    handle = await runs.start(request=request(word), poll={"first": 1, "interval": 600, "max_interval": 600})
-    rendering = await until_phase(handle, "rendering")
-    assert f"Task {rendering['task_id']} goes on at the provider and is billed" in await cancel(handle)
-    memo = await (await handle.describe()).memo()
-    assert rendering["task_id"] in memo["outcome"]
-
-
-async def test_cancelling_during_the_review_ends_at_once_and_buys_nothing(
-    runs: Runs, provider: Provider, word: str
-) -> None:
-    provider.asset_states = lambda asset_id: "Processing" if word in asset_id else "Active"
-    handle = await runs.start(request=request(word, first_image=f"{URL}{word}.png"), poll=FAST)
-    await until_phase(handle, "reviewing_assets")
-    assert "Nothing was bought" in await cancel(handle)
-    assert provider.creates_of(word) == []
-
-
 async def test_lists_by_search_attribute_find_a_run(runs: Runs, provider: Provider, word: str) -> None:
     result = await runs.result(request=request(word), poll=FAST, tenant=word)
     query = f"ManxueTenant = '{word}' AND ManxuePhase = 'completed' AND ManxueTaskId = '{result['task_id']}'"
@@ -258,16 +238,45 @@ async def test_an_api_key_that_is_refused_is_named_as_such(
     assert provider.creates_of(word) == []
 
 
-async def test_no_signature_and_no_key_in_history_or_log(runs: Runs, word: str, worker: WorkerProcess) -> None:
-    handle = await runs.start(request=request(word), poll=FAST)
-    await outcome(handle)
-    history = json.dumps((await handle.fetch_history()).to_json_dict())
-    assert "provider-secret-signature" not in history + worker.log.read_text()
-    assert failure_free(worker.log)
+async def test_what_the_provider_says_is_repeated_without_its_secrets(
+    runs: Runs, provider: Provider, word: str
+) -> None:
+    said = f"could not store https://bucket.example/x.mp4?{SIGNATURE} for {API_KEY}" + "x" * 3_000_000
+    provider.on_query[word] = lambda task: provider.status(task, "failed", error={"message": said})
+    failure = await runs.failure(request=request(word), poll=FAST)
+    assert failure.type == "RenderFailed"
+    assert "could not store https://bucket.example/x.mp4?… for …" in failure.message
+    assert len(failure.message) < 1000
 
 
-def failure_free(log: Path) -> bool:
-    """Whether the worker logged no unexpected error."""
-    lines = [json.loads(line) for line in log.read_text().splitlines() if line.startswith("{")]
-    assert lines
-    return not [line for line in lines if line["level"] in ("error", "critical")]
+@pytest.mark.parametrize("task_id", ["../evil", "proj/2025/77", "x" * 180, "a?b#c"])
+async def test_a_task_id_that_is_no_file_name_leads_nowhere_else(
+    runs: Runs, provider: Provider, word: str, tmp_path: Path, task_id: str
+) -> None:
+    task_id = f"{task_id}{word}"
+
+    def accept(body: dict[str, Any]) -> dict[str, Any]:
+        provider.tasks[task_id] = Task(task_id, body)
+        return {"id": task_id}
+
+    provider.on_create[word] = accept
+    output = tmp_path / "out"
+    result = await runs.result(request=request(word), poll=FAST, output=output.as_uri())
+    assert result["task_id"] == task_id
+    assert path_of(result).parent == output
+    assert sorted(path.name for path in output.iterdir()) == [path_of(result).name, f"{path_of(result).name}.json"]
+
+
+async def test_a_wait_that_the_provider_asks_for_ends_at_the_deadline(
+    runs: Runs, provider: Provider, word: str
+) -> None:
+    provider.on_query[word] = lambda task: JSONResponse({"msg": "slow down"}, 429, {"Retry-After": "600"})
+    handle = await runs.start(request=request(word), poll=FAST, deadline=4)
+    assert (await failure_of(handle, 20)).type == "DeadlineExceeded"
+
+
+async def test_a_duration_that_the_provider_gets_wrong_does_not_spoil_a_good_file(
+    runs: Runs, provider: Provider, word: str
+) -> None:
+    provider.on_query[word] = lambda task: provider.status(task, "completed", actualDuration=-1)
+    assert (await runs.result(request=request(word), poll=FAST))["video"]["duration"] == 4

@@ -45,6 +45,11 @@ NONSENSE: dict[str, tuple[Any, set[tuple[str, str]]]] = {
             ("name", "format"),
         },
     ),
+    "what Temporal or pydantic would take in a way of their own": (
+        {"request": request("x"), "tenant": "é" * 64, "deadline": True, "poll": {"interval": True}, "task_id": ".."},
+        {("tenant", "range"), ("deadline", "type"), ("poll.interval", "type"), ("task_id", "format")},
+    ),
+    "a port where none can be": ({"request": request("x"), "output": "s3://b:99999/x"}, {("output", "url")}),
     "path tricks in output": ({"request": request("x"), "output": "file:///videos/%2e%2e/etc/"}, {("output", "url")}),
     "the internal form of a continued run": (
         {"continued": {}},
@@ -112,3 +117,9 @@ async def test_a_run_started_by_the_temporal_cli_with_plain_json_works(
     output, _ = await asyncio.wait_for(process.communicate(), 60)
     assert json.loads(output)["result"]["task_id"] in provider.tasks
     assert len(provider.creates_of(word)) == 1
+
+
+async def test_null_stands_for_what_was_not_given(runs: Runs, word: str) -> None:
+    given = {"request": request(word), "poll": {"first": 1, "interval": 1, "max_interval": None}}
+    empty = dict.fromkeys(("output", "name", "deadline", "asset_review", "tenant", "extra", "strict_media"))
+    assert (await runs.result({**given, **empty}))["task_id"]

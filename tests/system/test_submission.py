@@ -1,6 +1,5 @@
 """Paid once: whatever becomes of a create call, the provider is never asked twice unless somebody chose so."""
 
-import asyncio
 from collections.abc import Callable
 from typing import Any
 
@@ -8,7 +7,8 @@ import pytest
 from starlette.responses import JSONResponse, Response
 from temporalio.api.common.v1 import WorkflowExecution
 from temporalio.api.workflowservice.v1 import ResetWorkflowExecutionRequest
-from temporalio.client import WorkflowHandle
+from temporalio.client import WorkflowHandle, WorkflowUpdateFailedError
+from temporalio.exceptions import ApplicationError
 
 from tests.support.provider import Provider, bad_gateway, held_create, reached
 from tests.support.runs import FAST, Handle, Runs, cancel, failure_of, outcome, progress, request, until, until_phase
@@ -81,20 +81,6 @@ async def test_the_callers_policy_for_unknown_outcomes_is_honoured(
     else:
         await outcome(handle)
     assert len(provider.creates_of(word)) == creates
-
-
-async def test_cancelling_during_the_create_call_still_learns_the_task(
-    runs: Runs, provider: Provider, word: str
-) -> None:
-    with held_create(provider, word) as answer:
-        handle = await runs.start(request=request(word), poll=FAST)
-        await reached(provider, word)
-        cancelling = asyncio.create_task(cancel(handle))
-        await asyncio.sleep(0.5)
-        answer.set()
-        message = await cancelling
-    assert list(provider.tasks)[-1] in message
-    assert "is billed" in message
 
 
 async def reset(handle: Handle, event_id: int) -> WorkflowHandle[Any, Any]:
@@ -173,4 +159,30 @@ async def test_a_decision_is_visible_and_refused_when_none_is_due(runs: Runs, pr
     with pytest.raises(Exception, match="update failed"):
         await handle.execute_update("resolve_submission", {"action": "resubmit"})
     assert (await progress(handle))["decision"] is None
+    await cancel(handle)
+
+
+async def test_a_typing_error_in_a_task_id_does_not_spoil_the_workflow_id(
+    runs: Runs, provider: Provider, word: str
+) -> None:
+    given = {"request": request(word), "poll": FAST}
+    failure = await failure_of(await runs.start({**given, "task_id": "typing-error"}, workflow_id=word))
+    assert failure.type == "InvalidRequest"
+    assert (await outcome(await runs.start(given, workflow_id=word)))["task_id"] in provider.tasks
+    assert len(provider.creates_of(word)) == 1
+
+
+@pytest.mark.parametrize("args", [[], [None], [5], [{}], [{"action": "buy"}], [{"action": "adopt"}]])
+async def test_a_decision_that_is_none_is_refused_with_what_to_give(
+    runs: Runs, provider: Provider, word: str, args: list[Any]
+) -> None:
+    provider.on_create[word] = once(bad_gateway)
+    handle = await runs.start(request=request(word), poll=FAST)
+    await until_phase(handle, "needs_decision")
+    with pytest.raises(WorkflowUpdateFailedError) as refused:
+        await handle.execute_update("resolve_submission", args=args)
+    assert isinstance(refused.value.cause, ApplicationError)
+    assert refused.value.cause.type == "InvalidRequest"
+    assert '{"action": "resubmit"}' in refused.value.cause.message
+    assert (await progress(handle))["phase"] == "needs_decision"
     await cancel(handle)
