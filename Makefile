@@ -1,9 +1,13 @@
 # Everything a person or CI runs. `make help` lists the targets.
 PYTHON ?= python3
 BIN := .venv/bin
+RUNS ?= 300
+MINUTES ?= 30
+SEED ?= 1
+EVERY ?= 4
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test lint types unit system lock clean
+.PHONY: help install demo test lint types unit system soak lock clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -36,6 +40,9 @@ unit: install ## Only the tests that need no server
 
 system: install ## Only the tests against the real Temporal server and the emulator
 	$(BIN)/pytest tests/workflow tests/system
+
+soak: install ## 300 generations through chaos and kills: make soak RUNS=300 MINUTES=30 SEED=1 EVERY=4
+	$(BIN)/python -m tests.soak --runs $(RUNS) --minutes $(MINUTES) --seed $(SEED) --every $(EVERY)
 
 lock: install ## Pin the newest versions that pyproject.toml allows, with hashes
 	$(BIN)/python -m pip install --quiet uv

@@ -44,7 +44,7 @@ POLL_PATIENCE = timedelta(seconds=30)
 
 DOWNLOAD = ActivityConfig(
     start_to_close_timeout=timedelta(hours=6),
-    heartbeat_timeout=timedelta(seconds=60),  # beaten every 5 s while bytes come and while the file is checked
+    heartbeat_timeout=timedelta(seconds=30),  # beaten every 5 s while bytes come and while the file is checked
     # The render is paid for, so a broken download or a full disk is worth two days of patience.
     schedule_to_close_timeout=timedelta(hours=48),
     retry_policy=RetryPolicy(

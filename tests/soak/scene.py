@@ -4,7 +4,7 @@ import asyncio
 import random
 from collections import Counter
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 from emulator.config import EmulatorConfig
@@ -45,10 +45,12 @@ class Scene:
     def _worker(self) -> WorkerProcess:
         return WorkerProcess(self._folder, self._env)
 
-    async def kill_at_random(self, chance: random.Random, every: float, most: int) -> None:
-        """SIGKILL something after about `every` seconds, `most` times, and start it again; also what died meanwhile."""
+    async def kill_at_random(self, chance: random.Random, every: float, most: int, over: asyncio.Event) -> None:
+        """SIGKILL something about every so many seconds, and start it again, `most` times or until it is `over`."""
         while self.kills.total() < most:
-            await asyncio.sleep(chance.uniform(0.5, 1.5) * every)
+            with suppress(TimeoutError):
+                await asyncio.wait_for(over.wait(), chance.uniform(0.5, 1.5) * every)
+                return
             if chance.random() < SERVER_SHARE:
                 self.server.kill()
                 self.kills["Temporal server"] += 1
@@ -59,7 +61,6 @@ class Scene:
                 self.workers[index].kill()
                 self.kills["worker"] += 1
                 self.workers[index] = self._worker()
-            self.revive()
 
     def revive(self) -> None:
         """Start again the workers that found no server and gave up, as a supervisor does."""

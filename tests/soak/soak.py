@@ -13,6 +13,7 @@ from temporalio.service import RPCError
 from tests.soak.generations import Generation, run
 from tests.soak.scene import Scene, scene
 from tests.soak.verdict import Verdict, judge
+from tests.support.secrets import leaks
 
 
 @dataclass(frozen=True)
@@ -38,7 +39,8 @@ async def soak(options: Options, folder: Path, say: Callable[[str], None] = lamb
         client = await _connected(running)
         generations = [Generation(n, f"soak {options.seed}, generation {n}") for n in range(options.runs)]
         chance = random.Random(options.seed)
-        killing = asyncio.create_task(running.kill_at_random(chance, options.every, options.kills))
+        over = asyncio.Event()
+        killing = asyncio.create_task(running.kill_at_random(chance, options.every, options.kills, over))
         reviving = asyncio.create_task(_keep_alive(running, generations, say))
         places = asyncio.Semaphore(options.at_once)
 
@@ -51,11 +53,12 @@ async def soak(options: Options, folder: Path, say: Callable[[str], None] = lamb
                 await asyncio.gather(*map(in_its_turn, generations))
         except TimeoutError:
             pass  # those without an end are stuck
-        finally:
-            for task in (killing, reviving):
-                task.cancel()
-            await asyncio.gather(killing, reviving, return_exceptions=True)
-        return judge(generations, running.emulator.ledger, running.kills)
+        over.set()
+        await killing
+        reviving.cancel()
+        verdict = judge(generations, running.emulator.ledger, running.kills)
+        verdict.breaches += [f"a secret is in {place}" for place in await leaks(running.server.address, folder)]
+        return verdict
 
 
 async def _connected(running: Scene) -> Client:

@@ -125,7 +125,7 @@ class Provider:
     def status(self, task: Task, status: str, **more: Any) -> dict[str, Any]:
         """The documented answer to a query."""
         done = status == "completed"
-        url = f"{self.url}/files/{quote(task.id, safe="")}?{SIGNATURE}" if done else None
+        url = f"{self.url}/files/{quote(task.id, safe='')}?{SIGNATURE}" if done else None
         known = {"id": task.id, "object": "video", "created": 1790000000, "model": task.body.get("model")}
         seconds = task.body.get("duration") if done else None
         return {**known, "status": status, "video_url": url, "actualDuration": seconds, "error": None, **more}

@@ -89,14 +89,3 @@ async def cancel(handle: Handle) -> str:
     told = await progress(handle)
     assert told["phase"] == "canceled"
     return str(told["message"])
-
-
-async def read_histories(address: str) -> dict[str, bytes]:
-    """Every event of every run on a server, payloads as they are, by workflow and run id."""
-    client = await Client.connect(address)
-    histories = {}
-    async for run in client.list_workflows():
-        handle = client.get_workflow_handle(run.id, run_id=run.run_id)
-        events = [event.SerializeToString() async for event in handle.fetch_history_events()]
-        histories[f"{run.id} {run.run_id}"] = b"\n".join(events)
-    return histories

@@ -1,7 +1,6 @@
 """One real server, one scripted provider and one worker process for all system tests of a pytest process."""
 
 import asyncio
-import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,11 +9,9 @@ from temporalio.client import Client
 from temporalio.contrib.pydantic import pydantic_data_converter
 
 from tests.support.processes import API_KEY, DevServer, WorkerProcess, worker_process
-from tests.support.provider import SIGNATURE, Provider
-from tests.support.runs import Runs, read_histories
-
-SECRETS = re.compile(rf"{API_KEY}|{SIGNATURE}|signature=[0-9a-f]{{64}}|X-Amz-Signature=[0-9a-f]".encode())
-"""The API key, and the signatures of the scripted provider's, the emulator's and the object store's URLs."""
+from tests.support.provider import Provider
+from tests.support.runs import Runs
+from tests.support.secrets import leaks
 
 
 @pytest.fixture(scope="session")
@@ -56,10 +53,7 @@ def worker(folder: Path, worker_env: dict[str, str]) -> Iterator[WorkerProcess]:
 def secrets_stay_out(server: DevServer, folder: Path) -> Iterator[None]:
     """After all tests: no secret in any event of any history, in any log line, or in any manifest."""
     yield
-    histories = asyncio.run(read_histories(server.address))
-    texts = {path.name: path.read_bytes() for path in folder.rglob("*") if path.suffix in (".log", ".json")}
-    found = [name for name, text in {**histories, **texts}.items() if SECRETS.search(text)]
-    assert found == []
+    assert asyncio.run(leaks(server.address, folder)) == []
 
 
 @pytest.fixture

@@ -1,0 +1,29 @@
+"""Looks for what must not be there: the API key, and the signatures of the providers' and the object store's URLs."""
+
+import re
+from pathlib import Path
+
+from temporalio.client import Client
+
+from tests.support.processes import API_KEY
+from tests.support.provider import SIGNATURE
+
+SECRETS = re.compile(rf"{API_KEY}|{SIGNATURE}|signature=[0-9a-f]{{64}}|X-Amz-Signature=[0-9a-f]".encode())
+
+
+async def leaks(address: str, folder: Path) -> list[str]:
+    """Each history on the server, and each log and manifest below the folder, with a secret in it."""
+    texts = {path.name: path.read_bytes() for path in folder.rglob("*") if path.suffix in (".log", ".json")}
+    assert texts
+    return [name for name, text in {**texts, **await _histories(address)}.items() if SECRETS.search(text)]
+
+
+async def _histories(address: str) -> dict[str, bytes]:
+    """Every event of every run, payloads as they are, by workflow and run id."""
+    client = await Client.connect(address)
+    histories = {}
+    async for run in client.list_workflows():
+        handle = client.get_workflow_handle(run.id, run_id=run.run_id)
+        events = [event.SerializeToString() async for event in handle.fetch_history_events()]
+        histories[f"{run.id} {run.run_id}"] = b"\n".join(events)
+    return histories
