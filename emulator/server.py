@@ -88,5 +88,5 @@ async def _run(config: EmulatorConfig, host: str, port: int) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     async with EmulatorServer(config, host, port) as emulator:
-        print(f"Emulator: {emulator.url} (API key: {config.api_key})", file=sys.stderr, flush=True)
+        print(f"Emulator: {emulator.url} (its API key is the --key)", file=sys.stderr, flush=True)
         await stop.wait()

@@ -13,7 +13,7 @@ import pytest
 from temporalio.client import Client, WorkflowFailureError
 
 from emulator.faults import ACCEPT, FAULTS
-from tests.support.processes import API_KEY, EmulatorProcess, worker_process
+from tests.support.processes import API_KEY, EmulatorProcess, free_port, worker_process
 from tests.support.runs import FAST, Handle, Runs, outcome, path_of, until
 
 QUEUE = "fault-table"
@@ -172,3 +172,18 @@ async def true_file(emulator: EmulatorProcess, task_id: str) -> bytes:
         url = (await http.get(f"{emulator.url}/v1/result/{task_id}")).json()["video_url"]
     async with httpx.AsyncClient(trust_env=False) as http:
         return (await http.get(url)).content
+
+
+async def test_a_provider_that_cannot_be_reached_was_sent_nothing_and_is_asked_again(
+    client: Client, folder: Path, worker_env: dict[str, str], word: str
+) -> None:
+    port = free_port()
+    env = {**worker_env, "MANXUE_TASK_QUEUE": word, "MANXUE_BASE_URL": f"http://127.0.0.1:{port}"}
+    with worker_process(folder, env):
+        handle = await started(Runs(client, word), word)
+        waiting = await until(handle, lambda now: "could not be reached" in now["message"])
+        assert waiting["phase"] == "submitting"
+        emulator = EmulatorProcess(folder, "--speed", "500", "--port", str(port))
+        assert (await outcome(handle))["task_id"]
+        assert [create["accepted"] for create in await creates(emulator, word)] == [True]
+        emulator.kill()
