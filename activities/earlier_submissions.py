@@ -13,6 +13,7 @@ from temporalio.api.history.v1 import HistoryEvent
 from temporalio.client import Client
 from temporalio.common import SearchAttributeKey
 from temporalio.converter import DataConverter
+from temporalio.service import RPCError, RPCStatusCode
 
 from activities.submission_record import read_record
 
@@ -30,25 +31,34 @@ class Earlier:
 
 
 async def earlier_submissions(
-    client: Client, workflow_id: str, run_id: str, not_accepted: frozenset[str]
+    client: Client, workflow_id: str, run_id: str, ancestors: list[str], not_accepted: frozenset[str]
 ) -> list[Earlier]:
     """What other runs of `workflow_id` bought, or may have bought.
 
-    `not_accepted` are the failure types of a submit activity that prove that nothing was bought. Raises RPCError.
+    `ancestors` are runs that this one is known to come from: lists of runs can lag behind by seconds. `not_accepted`
+    are the failure types of a submit activity that prove that nothing was bought. Raises RPCError.
     """
-    found = []
-    query = f'WorkflowId = "{_quoted(workflow_id)}"'
-    async for run in client.list_workflows(query):
-        if run.run_id == run_id:
-            continue
-        handle = client.get_workflow_handle(workflow_id, run_id=run.run_id)
-        reader = _Reader(client.data_converter, not_accepted)
+    listed = [run.run_id async for run in client.list_workflows(f'WorkflowId = "{_quoted(workflow_id)}"')]
+    others = [other for other in dict.fromkeys([*ancestors, *listed]) if other != run_id]
+    found = [await _submission_of(client, workflow_id, other, not_accepted) for other in others]
+    return [earlier for earlier in found if earlier]
+
+
+async def _submission_of(client: Client, workflow_id: str, run_id: str, not_accepted: frozenset[str]) -> Earlier | None:
+    handle = client.get_workflow_handle(workflow_id, run_id=run_id)
+    reader = _Reader(client.data_converter, not_accepted)
+    try:
         async for event in handle.fetch_history_events():
             await reader.read(event)
-        if reader.submitted:
-            adopted = run.typed_search_attributes.get(_TASK_ID)  # by decision, where the record names no task
-            found.append(Earlier(run.run_id, reader.fingerprint, reader.task_id or adopted))
-    return found
+        if not reader.submitted:
+            return None
+        attributes = (await handle.describe()).typed_search_attributes
+    except RPCError as error:
+        if error.status is RPCStatusCode.NOT_FOUND:
+            return None  # its retention is over
+        raise
+    # The attribute names a task that was adopted by decision, where the record names none.
+    return Earlier(run_id, reader.fingerprint, reader.task_id or attributes.get(_TASK_ID))
 
 
 class _Reader:

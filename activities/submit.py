@@ -39,6 +39,8 @@ class SubmitInput(BaseModel):
     request: CheckedRequest
     fingerprint: str
     """Of the request as the caller gave it, to tell it from another one under the same workflow id."""
+    ancestors: list[str] = []
+    """Ids of runs that this one was reset from or continues."""
     resubmit: bool = False
     """The caller chose to send although an earlier create call may have been accepted."""
 
@@ -61,7 +63,7 @@ class Submit:
     async def submit(self, given: SubmitInput) -> Submitted:
         """Fails with a type of NOTHING_BOUGHT, or with SubmissionUnknown when nobody can know."""
         if not given.resubmit:
-            found = await self._already_submitted(given.fingerprint)
+            found = await self._already_submitted(given)
             if found:
                 return found
         urls = await reachable(
@@ -92,7 +94,7 @@ class Submit:
             # Only a worker that stops and whose grace period is over gets here.
             raise _unknown("the worker was stopped while it waited for the provider's answer") from None
 
-    async def _already_submitted(self, fingerprint: str) -> Submitted | None:
+    async def _already_submitted(self, given: SubmitInput) -> Submitted | None:
         info = activity.info()
         if info.workflow_id is None or info.workflow_run_id is None:
             return None
@@ -104,12 +106,12 @@ class Submit:
             raise _unknown("this activity was started before and may have sent its create call")
         try:
             earlier = await earlier_submissions(
-                activity.client(), info.workflow_id, info.workflow_run_id, NOTHING_BOUGHT
+                activity.client(), info.workflow_id, info.workflow_run_id, given.ancestors, NOTHING_BOUGHT
             )
         except RPCError as error:
             raise ApplicationError(f"earlier runs cannot be read ({error.message})", type=NOT_SENT) from None
         for run in earlier:
-            if run.fingerprint not in (None, fingerprint):
+            if run.fingerprint not in (None, given.fingerprint):
                 message = (
                     f"the workflow id {info.workflow_id} has already submitted another request (run {run.run_id}, task "
                     f"{run.task_id or 'unknown'}); start this one under a workflow id of its own"

@@ -47,7 +47,13 @@ async def submit(request: CheckedRequest, state: RunState, *, resubmit: bool) ->
     """Send the create call, once."""
     assert state.given
     assert state.request
-    given = SubmitInput(request=request, fingerprint=_fingerprint(state.request), resubmit=resubmit)
+    info = workflow.info()
+    given = SubmitInput(
+        request=request,
+        fingerprint=_fingerprint(state.request),
+        ancestors=[info.original_execution_run_id, info.first_execution_run_id],
+        resubmit=resubmit,
+    )
     summary = f"create a {request.duration} s video with {request.model}"
     return await workflow.execute_activity_method(Submit.submit, given, **_told(SUBMIT, summary, state.given))
 
