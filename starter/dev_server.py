@@ -16,7 +16,7 @@ from temporalio.api.namespace.v1 import NamespaceConfig
 from temporalio.api.workflowservice.v1 import UpdateNamespaceRequest
 from temporalio.client import Client
 
-from starter.child_process import end, last_line, spawn
+from starter.child_process import end, spawn
 from workflows.contract import SEARCH_ATTRIBUTES
 
 NAMESPACE = "default"
@@ -26,6 +26,7 @@ RETENTION = timedelta(days=30)
 _HOST = "127.0.0.1"
 _USUAL_PORT, _USUAL_UI_PORT = 7233, 8233
 _ATTEMPTS = 5
+_TAKEN = "address already in use"
 _START_PATIENCE, _STOP_PATIENCE = 30.0, 10.0
 """Seconds."""
 
@@ -73,15 +74,23 @@ async def _started(state: Path, port: int | None, ui_port: int | None) -> DevSer
         chosen = port or _port(_USUAL_PORT if attempt == 0 else None)
         chosen_ui = ui_port or _port(_USUAL_UI_PORT if attempt == 0 else None)
         with log.open("ab") as stderr:
+            begun = stderr.tell()
             process = await spawn(
                 _command(program, state / "temporal.db", chosen, chosen_ui), os.environ, asyncio.subprocess.PIPE, stderr
             )
         if await _is_ready(process):
             return DevServer(f"{_HOST}:{chosen}", f"http://{_HOST}:{chosen_ui}", process, log)
         await end(process, _STOP_PATIENCE)
-        if (port and ui_port) or "address already in use" not in last_line(log):
+        reason = _reason(log, begun)
+        if (port and ui_port) or _TAKEN not in reason:
             break
-    raise LocalStackFailed(f"the Temporal server did not start: {last_line(log)} (its log: {log})")
+    raise LocalStackFailed(f"the Temporal server did not start: {reason} (its log: {log})")
+
+
+def _reason(log: Path, begun: int) -> str:
+    """Why the server that wrote its log from there on has ended: a port, over which it may panic, or its last words."""
+    lines = [line for line in log.read_bytes()[begun:].decode(errors="replace").splitlines() if line.strip()]
+    return next((line for line in lines if _TAKEN in line), lines[-1] if lines else "it says nothing")
 
 
 async def _is_ready(process: asyncio.subprocess.Process) -> bool:

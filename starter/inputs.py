@@ -117,8 +117,8 @@ def seconds(text: str) -> float | str:
 
 
 def output_url(text: str) -> str:
-    """A local path as an absolute file:// URL; a URL as it is."""
-    if "://" in text:
+    """A local path as an absolute file:// URL; a URL as it is, and no text at all, which the check refuses."""
+    if not text or "://" in text:
         return text
     return Path(text).expanduser().resolve().as_uri() + "/"
 

@@ -62,7 +62,7 @@ class LocalStack:
             if waiting.done():
                 return await waiting
             name, log = next(what for part, what in parts.items() if part.done())
-            where = f": {last_line(log)} (its log: {log})" if log else "; the reason is above"
+            where = f": {last_line(log) or 'it did not say why'} (its log: {log})" if log else "; the reason is above"
             raise LocalStackFailed(f"the {name} has ended by itself{where}")
         finally:
             for task in (waiting, *parts):
@@ -73,7 +73,7 @@ class LocalStack:
 async def local_stack(options: StackOptions) -> AsyncIterator[LocalStack]:
     """Run all parts while the block lasts, and end them in reverse order.
 
-    Raises LocalStackFailed, StateInUse, and SettingsError when the real provider is asked for without a key.
+    Raises LocalStackFailed, StateUnusable, and SettingsError when the real provider is asked for without a key.
     """
     grace = load(WorkerSettings).shutdown_grace if options.real else _EMULATOR_GRACE
     async with AsyncExitStack() as parts:

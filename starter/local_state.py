@@ -11,8 +11,8 @@ from pathlib import Path
 STATE_DIRECTORY = Path(".manxue")
 
 
-class StateInUse(Exception):
-    """Another local stack has this state directory; the text says which and what to do."""
+class StateUnusable(Exception):
+    """The state directory is another stack's, or cannot be written; the text says which and what to do."""
 
 
 @dataclass(frozen=True)
@@ -65,13 +65,20 @@ def announced(directory: Path, state: LocalState) -> Iterator[None]:
 
 @contextmanager
 def locked(directory: Path) -> Iterator[None]:
-    """Hold the state directory: two servers on one SQLite file would destroy each other's work. Raises StateInUse."""
-    directory.mkdir(parents=True, exist_ok=True)
-    with (directory / "lock").open("a") as lock:
+    """Hold the state directory: two servers on one SQLite file would destroy each other's work.
+
+    Raises StateUnusable.
+    """
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        lock = (directory / "lock").open("a")
+    except OSError as error:
+        raise StateUnusable(f"the state directory {directory} cannot be written: {error.strerror}") from error
+    with lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
-            raise StateInUse(_in_use(directory)) from error
+            raise StateUnusable(_in_use(directory)) from error
         yield
 
 

@@ -15,6 +15,7 @@ from temporalio.client import (
     WorkflowQueryFailedError,
     WorkflowUpdateFailedError,
     WorkflowUpdateRPCTimeoutOrCancelledError,
+    WorkflowUpdateStage,
 )
 from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError, RPCStatusCode
@@ -31,8 +32,8 @@ from workflows.contract import (
 )
 
 _SILENT = (RPCStatusCode.CANCELLED, RPCStatusCode.DEADLINE_EXCEEDED)
-_QUERY_PATIENCE = timedelta(seconds=10)
-_UPDATE_PATIENCE = timedelta(seconds=30)
+_PATIENCE = 10.0
+"""Seconds that a worker has to answer. At 20 s the server says that none has taken an update, and the SDK asks anew."""
 
 
 class RunNotFound(Exception):
@@ -78,10 +79,14 @@ class Run:
             raise RunNotFound(f"{workflow_id!r} is a run of {description.workflow_type}, not of {GENERATE_VIDEO}")
         return cls(handle, description)
 
-    async def progress(self, patience: timedelta = _QUERY_PATIENCE) -> Progress:
+    async def progress(self) -> Progress:
         """Where the run is. Raises NoWorkerAnswers, or NotPossible when the run never got as far as a worker."""
         try:
-            answer: Progress = await self.handle.query(PROGRESS_QUERY, result_type=Progress, rpc_timeout=patience)
+            # Not `rpc_timeout`: the SDK tries again when two queries wait side by side, each time with that anew.
+            async with asyncio.timeout(_PATIENCE):
+                answer: Progress = await self.handle.query(PROGRESS_QUERY, result_type=Progress)
+        except TimeoutError as error:
+            raise self._silence() from error
         except RPCError as error:
             if error.status in _SILENT:
                 raise self._silence() from error
@@ -138,11 +143,19 @@ class Run:
 
     async def _update(self, name: str, *args: Any) -> Any:
         try:
-            return await self.handle.execute_update(name, args=list(args), rpc_timeout=_UPDATE_PATIENCE)
+            accepted = await self.handle.start_update(
+                name,
+                args=list(args),
+                wait_for_stage=WorkflowUpdateStage.ACCEPTED,
+                rpc_timeout=timedelta(seconds=_PATIENCE),
+            )
+            return await accepted.result()
         except WorkflowUpdateFailedError as error:
             cause = error.cause
             raise NotPossible(cause.message if isinstance(cause, ApplicationError) else str(cause)) from error
         except WorkflowUpdateRPCTimeoutOrCancelledError as error:
+            if isinstance(error.__cause__, asyncio.CancelledError):  # Ctrl-C
+                raise error.__cause__ from None
             raise self._silence() from error
         except RPCError as error:
             if error.status is not RPCStatusCode.NOT_FOUND:

@@ -5,6 +5,7 @@ import sys
 from contextlib import suppress
 
 import typer
+from temporalio.runtime import Runtime, TelemetryConfig
 
 from starter.cli import runs, stack
 from starter.cli.demo import demo
@@ -42,6 +43,8 @@ def main() -> None:
 
     Left by os._exit: threads of the Temporal SDK can crash an interpreter that shuts down the ordinary way.
     """
+    # The SDK's own log would go to standard output.
+    Runtime.set_default(Runtime(telemetry=TelemetryConfig(logging=None)))
     code = guarded(app)
     for stream in (sys.stdout, sys.stderr):
         with suppress(BrokenPipeError):

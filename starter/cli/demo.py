@@ -42,7 +42,6 @@ def demo(
 
 
 async def _demo(*, keep: bool) -> None:
-    _STATE.mkdir(parents=True, exist_ok=True)
     display.say("starting a Temporal server, a stand-in for the provider, and a worker ...")
     async with local_stack(StackOptions(state=_STATE, worker_log=_STATE / "worker.log")) as stack:
         display.say(f"Web UI: {stack.state.ui_url}")

@@ -11,7 +11,7 @@ from starter import display
 from starter.client import OtherRequest
 from starter.dev_server import LocalStackFailed
 from starter.inputs import InvalidInput
-from starter.local_state import StateInUse
+from starter.local_state import StateUnusable
 from starter.outcome import RunFailed
 from starter.request_file import RequestFileUnreadable
 from starter.run import NotPossible, NoWorkerAnswers, RunNotFound
@@ -73,7 +73,7 @@ def _told(error: Exception) -> int:
         case RunNotFound() | NotPossible():
             display.error(str(error))
             return NOT_NOW
-        case TemporalUnavailable() | NoWorkerAnswers() | LocalStackFailed() | StateInUse():
+        case TemporalUnavailable() | NoWorkerAnswers() | LocalStackFailed() | StateUnusable():
             display.error(str(error))
             return UNAVAILABLE
         case RPCError():

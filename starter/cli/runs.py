@@ -4,6 +4,7 @@ import asyncio
 from typing import Annotated
 
 import typer
+from pydantic import ValidationError
 
 from starter import display
 from starter.cli.exit_codes import NOT_NOW, Stopped
@@ -121,9 +122,13 @@ def resolve(
     """Decide about a run in the phase needs_decision: nobody knows whether the provider took its order."""
     if (adopt is not None) + resubmit + abandon != 1:
         raise typer.BadParameter("give exactly one of --adopt TASK_ID, --resubmit and --abandon")
-    resolution = (
-        Resolution(action="adopt", task_id=adopt) if adopt else Resolution(action="resubmit" if resubmit else "abandon")
-    )
+    try:
+        action = "resubmit" if resubmit else "abandon" if abandon else "adopt"
+        resolution = Resolution.model_validate({"action": action, "task_id": adopt})
+    except ValidationError:
+        raise typer.BadParameter(
+            "must be a task id: 1 to 200 characters without white space", param_hint="--adopt"
+        ) from None
 
     async def work(session: Session) -> None:
         run = await session.find(run_id)

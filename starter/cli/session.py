@@ -7,11 +7,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from temporalio.client import Client
+from temporalio.service import RPCError
 
 from connection import connect
 from settings import Settings, load
 from starter import display
-from starter.cli.exit_codes import INTERRUPTED, Stopped
+from starter.cli.exit_codes import INTERRUPTED, UNAVAILABLE, Stopped
 from starter.local_state import LocalState, running_stack
 from starter.run import Run
 
@@ -64,12 +65,13 @@ def in_session(work: Callable[[Session], Awaitable[None]]) -> None:
 
 @contextmanager
 def interruptible(workflow_id: str) -> Iterator[None]:
-    """While a run is watched, Ctrl-C stops the watching and not the run."""
+    """While a run is watched, Ctrl-C and a server that is gone stop the watching and not the run."""
+    again = f"the run goes on. Watch it again: manxue watch {workflow_id}"
     try:
         yield
     except asyncio.CancelledError:
+        raise Stopped(INTERRUPTED, f"stopped watching; {again}. Cancel it: manxue cancel {workflow_id}") from None
+    except RPCError as error:
         raise Stopped(
-            INTERRUPTED,
-            f"stopped watching; the run goes on. Watch it again: manxue watch {workflow_id}. "
-            f"Cancel it: manxue cancel {workflow_id}",
-        ) from None
+            UNAVAILABLE, f"the Temporal server does not answer any more ({error.message}); {again}"
+        ) from error

@@ -23,10 +23,12 @@ def local(
         bool, typer.Option("--real", help="Use the real provider, with MANXUE_API_KEY, instead of the emulator.")
     ] = False,
     port: Annotated[
-        int | None, typer.Option(help="Temporal's port. Default: 7233, or a free one if that is taken.")
+        int | None,
+        typer.Option(min=1, max=65535, help="Temporal's port. Default: 7233, or a free one if that is taken."),
     ] = None,
     ui_port: Annotated[
-        int | None, typer.Option(help="The Web UI's port. Default: 8233, or a free one if that is taken.")
+        int | None,
+        typer.Option(min=1, max=65535, help="The Web UI's port. Default: 8233, or a free one if that is taken."),
     ] = None,
     state: Annotated[
         Path, typer.Option(metavar="DIRECTORY", help="Where the database and the logs are kept.")
@@ -82,7 +84,7 @@ def worker() -> None:
 
 def emulator(
     host: Annotated[str, typer.Option(help="Where to listen.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(help="0 for a free one.")] = 8090,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="0 for a free one.")] = 8090,
     speed: Speed = 1,
     key: Annotated[str, typer.Option(help="The API key that it accepts.")] = "local-key",
     chaos: Annotated[

@@ -1,0 +1,259 @@
+"""What the command line promises about runs: the real program against a real server, worker and provider."""
+
+import asyncio
+import json
+import shlex
+import time
+from pathlib import Path
+
+import pytest
+
+from manxue.failure import FailureType
+from tests.support.command_line import CommandLine, Told
+from tests.support.processes import DevServer, free_port
+from tests.support.provider import Provider, bad_gateway, size
+from tests.support.runs import Runs, outcome, until, until_phase
+from tests.support.video import mp4
+from workflows.contract import Progress, VideoResult
+
+QUICK = ("--duration", "4", "--poll-first", "0", "--poll-interval", "1")
+ASLEEP = ("--duration", "4", "--poll-first", "600")
+"""Polls only when it is told to."""
+
+
+@pytest.fixture
+def cli(server: DevServer, tmp_path: Path) -> CommandLine:
+    """The program on the shared server, without an API key, in a directory without a local stack."""
+    return CommandLine(tmp_path, {"TEMPORAL_ADDRESS": server.address})
+
+
+@pytest.fixture
+def nowhere(tmp_path: Path) -> CommandLine:
+    """The program with an address at which nobody listens."""
+    return CommandLine(tmp_path, {"TEMPORAL_ADDRESS": f"127.0.0.1:{free_port()}"})
+
+
+@pytest.mark.usefixtures("runs")
+async def test_generate_prints_the_path_alone_and_the_progress_beside_it(
+    cli: CommandLine, provider: Provider, word: str
+) -> None:
+    told = await cli.run("generate", "--prompt", word, *QUICK)
+    assert told.code == 0
+    path = Path(told.out.removesuffix("\n"))
+    (body,) = provider.creates_of(word)
+    assert path.read_bytes() == mp4(*size(body), 4)
+    for phrase in ("started video-", "queued: ", "rendering: ", "completed: ", "1280x720", "sha256 "):
+        assert phrase in told.err
+
+
+@pytest.mark.usefixtures("runs")
+async def test_the_same_key_is_the_same_render_and_another_request_is_refused(
+    cli: CommandLine, provider: Provider, word: str
+) -> None:
+    generate = ("generate", "--key", word, "--prompt")
+    both = await cli.run_all((*generate, word, *QUICK), (*generate, word, *QUICK))
+    again, other = await cli.run_all((*generate, word, *QUICK, "--json"), (*generate, f"{word} other"))
+    assert [told.code for told in (*both, again, other)] == [0, 0, 0, 2]
+    assert sorted("exists already" in told.err for told in both) == [False, True]
+    assert "exists already (completed), nothing new was started" in again.err
+    assert both[0].out == both[1].out == VideoResult.model_validate_json(again.out).video.uri[len("file://") :] + "\n"
+    assert f"generate-{word} was started with another request" in other.err
+    assert other.out == ""
+    assert len(provider.creates_of(word)) == 1
+
+
+@pytest.mark.usefixtures("runs")
+async def test_a_request_is_a_yaml_or_json_file_or_standard_input_with_options_on_top(
+    cli: CommandLine, provider: Provider, word: str
+) -> None:
+    whole = {"request": {"model": "sd2_manxue_720p", "prompt": word, "duration": 4, "ratio": "1:1"}, "name": word}
+    (cli.folder / "a.yaml").write_text("model: sd2_manxue_720p\nprompt: no\nratio: 16:9\nduration: 4\n")
+    (cli.folder / "b.json").write_text(json.dumps(whole))
+    told = await asyncio.gather(
+        cli.run("generate", "--request", "a.yaml", *QUICK, "--json"),
+        cli.run("generate", "-r", "b.json", "--ratio", "9:16", *QUICK, "--json"),
+        cli.run("generate", "-r", "-", *QUICK, "--json", stdin=f"model: sd2_manxue_720p\nprompt: {word}-\n"),
+    )
+    results = [VideoResult.model_validate_json(one.out) for one in told]
+    sent = [provider.tasks[result.task_id].body for result in results]
+    assert [body["prompt"] for body in sent] == ["no", word, f"{word}-"]
+    assert [body["ratio"] for body in sent[:2]] == ["16:9", "9:16"]
+    assert results[1].video.uri.endswith(f"/{word}.mp4")
+
+
+async def test_a_detached_run_can_be_looked_at_asked_about_watched_and_collected(
+    cli: CommandLine, runs: Runs, word: str
+) -> None:
+    begun = await cli.run("generate", "--detach", "--key", word, "--prompt", word, *ASLEEP)
+    run_id = f"generate-{word}"
+    assert begun.out == f"{run_id}\n"
+    await until_phase(runs.client.get_workflow_handle(run_id), "queued")
+    shown, as_json, too_early = await cli.run_all(("status", run_id), ("status", run_id, "--json"), ("result", run_id))
+    assert "queued, for" in shown.out
+    assert Progress.model_validate_json(as_json.out).polls == 0
+    assert (too_early.code, too_early.out) == (3, "")
+    assert f"manxue watch {run_id}" in too_early.err
+    async with cli.started("watch", run_id) as watching:
+        await watching.says("queued: ")
+        asked = [await cli.run("poll-now", run_id) for _ in range(2)]
+        assert "rendering" in asked[1].out
+        await cli.run("poll-now", run_id)
+        watched = await watching.told()
+    (collected,) = await cli.run_all(("result", run_id))
+    assert [told.code for told in (begun, shown, as_json, *asked, watched, collected)] == [0] * 7
+    assert watched.out == collected.out
+    assert Path(collected.out.strip()).exists()
+
+
+async def test_cancel_names_the_task_that_is_billed_and_so_does_result_afterwards(
+    cli: CommandLine, runs: Runs, word: str
+) -> None:
+    run_id = (await cli.run("generate", "-d", "--prompt", word, *ASLEEP)).out.strip()
+    queued = await until_phase(runs.client.get_workflow_handle(run_id), "queued")
+    billed = f"Task {queued['task_id']} goes on at the provider and is billed."
+    cancelled = await cli.run("cancel", run_id)
+    result, again = await cli.run_all(("result", run_id), ("cancel", run_id))
+    assert (cancelled.code, result.code, again.code) == (0, 1, 3)
+    assert billed in cancelled.err
+    assert billed in result.err
+    assert "closed already (canceled)" in again.err
+
+
+@pytest.mark.usefixtures("runs")
+@pytest.mark.parametrize(
+    ("decision", "creates", "code"), [(["--adopt", ""], 1, 0), (["--resubmit"], 2, 0), (["--abandon"], 1, 1)]
+)
+async def test_a_held_run_shows_how_to_decide_and_obeys(
+    cli: CommandLine, provider: Provider, word: str, decision: list[str], creates: int, code: int
+) -> None:
+    provider.on_create[word] = lambda body: bad_gateway() if len(provider.creates_of(word)) == 1 else None
+    run_id = f"generate-{word}"
+    async with cli.started("generate", "--prompt", word, "--key", word, *QUICK) as generating:
+        await generating.says(f"manxue resolve {run_id} --abandon")
+        if "--adopt" in decision:
+            decision = ["--adopt", next(task.id for task in provider.tasks.values() if word in task.body["prompt"])]
+        status = await cli.run("status", run_id)
+        resolved = await cli.run("resolve", run_id, *decision)
+        generated = await generating.told()
+    assert all(f"resolve {run_id} {option}" in status.err for option in ("--adopt", "--resubmit", "--abandon"))
+    assert "needs_decision" in status.out
+    assert (resolved.code, generated.code) == (0, code)
+    assert (FailureType.SUBMISSION_UNKNOWN in generated.err) == (code == 1)
+    assert len(provider.creates_of(word)) == creates
+
+
+async def test_what_is_not_possible_now_is_said_with_code_3(cli: CommandLine, runs: Runs, word: str) -> None:
+    run_id = (await cli.run("generate", "-d", "--prompt", word, *ASLEEP)).out.strip()
+    await until_phase(runs.client.get_workflow_handle(run_id), "queued")
+    commands = [(name, word) for name in ("status", "watch", "result", "cancel", "poll-now")]
+    not_held, *unknown = await cli.run_all(("resolve", run_id, "--abandon"), *commands, ("resolve", word, "--abandon"))
+    assert not_held.code == 3
+    assert "queued" in not_held.err
+    assert {(told.code, told.err) for told in unknown} == {
+        (3, f"error: there is no run '{word}' in the namespace default\n")
+    }
+
+
+@pytest.mark.usefixtures("runs")
+async def test_a_failed_render_is_a_type_a_reason_and_a_next_step(
+    cli: CommandLine, provider: Provider, word: str
+) -> None:
+    provider.on_query[word] = lambda task: provider.status(task, "failed", error={"message": "content policy"})
+    told = await cli.run("generate", "--prompt", word, "--json", *QUICK)
+    assert (told.code, told.out) == (1, "")
+    assert "\nRenderFailed: " in told.err
+    assert "content policy" in told.err
+    assert "\nWhat to do: Change the prompt" in told.err
+
+
+@pytest.mark.parametrize(
+    ("command", "phrases"),
+    [
+        (
+            "generate --prompt cat --duration 99 --ratio 5:4 --name ../x --priority 9 --output= --task-id=",
+            ["6 problems", "duration", "ratio", "name", "priority", "output", "task_id"],
+        ),
+        ("generate --prompt cat --key a --id b", ["--key or --id"]),
+        ("generate --prompt cat --key=", ["--key: must be"]),
+        ("generate --request nowhere.yaml", ["nowhere.yaml cannot be read: No such file"]),
+        ("resolve x", ["exactly one of"]),
+        ("resolve x --adopt task-1 --resubmit", ["exactly one of"]),
+        ("resolve x --adopt=", ["--adopt", "task id"]),
+        ("resolve x --adopt 'task 1'", ["--adopt", "task id"]),
+    ],
+)
+async def test_bad_input_is_told_in_full_without_any_server(
+    nowhere: CommandLine, command: str, phrases: list[str]
+) -> None:
+    told = await nowhere.run(*shlex.split(command))
+    assert (told.code, told.out) == (2, "")
+    assert [phrase for phrase in phrases if phrase not in told.err] == []
+
+
+def one_sentence(told: Told) -> str:
+    """The only line of a command that could not do anything for want of Temporal."""
+    assert (told.code, told.out) == (4, "")
+    (line,) = told.err.splitlines()
+    assert line.startswith("error: ")
+    return line
+
+
+async def test_without_a_server_every_command_says_so_in_one_sentence_at_once(nowhere: CommandLine) -> None:
+    begun = time.monotonic()
+    told = await nowhere.run_all(
+        ("generate", "--prompt", "cat"), ("status", "x"), ("resolve", "x", "--resubmit"), ("setup",), seconds=8
+    )
+    assert time.monotonic() - begun < 8
+    for sentence in map(one_sentence, told):
+        assert nowhere.environment["TEMPORAL_ADDRESS"] in sentence
+        assert "manxue local" in sentence
+
+
+async def test_a_namespace_that_does_not_exist_is_named(cli: CommandLine) -> None:
+    told = await cli.with_(TEMPORAL_NAMESPACE="nonsense").run("status", "x")
+    assert "has no namespace 'nonsense'" in one_sentence(told)
+
+
+async def test_without_a_worker_a_run_starts_and_every_question_is_answered_in_time(
+    cli: CommandLine, word: str
+) -> None:
+    alone = cli.with_(MANXUE_TASK_QUEUE=word)
+    begun = await alone.run("generate", "--prompt", word, "--id", word, "--detach")
+    assert (begun.code, begun.out) == (0, f"{word}\n")
+    async with alone.started("watch", word) as watching:
+        told = await alone.run_all(("status", word), ("poll-now", word), ("resolve", word, "--abandon"), seconds=18)
+        await watching.says("no worker: ")
+        watching.interrupt()
+        told.append(await watching.told(seconds=10))
+    assert [one.code for one in told] == [0, 4, 4, 130]
+    assert "running" in told[0].out
+    assert all(f"no worker is polling task queue {word}" in one.err for one in told)
+
+
+async def test_ctrl_c_ends_the_watching_and_not_the_run(
+    cli: CommandLine, runs: Runs, provider: Provider, word: str
+) -> None:
+    stage = {"status": "processing"}
+    provider.on_query[word] = lambda task: provider.status(task, stage["status"])
+    async with cli.started("generate", "--id", word, "--prompt", word, *QUICK) as generating:
+        await generating.says("rendering: ")
+        generating.interrupt()
+        told = await generating.told(seconds=10)
+    assert (told.code, told.out) == (130, "")
+    assert f"the run goes on. Watch it again: manxue watch {word}. Cancel it: manxue cancel {word}" in told.err
+    handle = runs.client.get_workflow_handle(word)
+    polls = (await until(handle, lambda now: True))["polls"]
+    await until(handle, lambda now: now["polls"] > polls)
+    stage["status"] = "completed"
+    await outcome(handle)
+
+
+async def test_a_server_that_is_gone_ends_the_watching_and_not_the_run(tmp_path: Path, word: str) -> None:
+    server = DevServer(tmp_path)
+    cli = CommandLine(tmp_path, {"TEMPORAL_ADDRESS": server.address})
+    async with cli.started("generate", "--id", word, "--prompt", word) as generating:
+        await generating.says(f"started {word}")
+        server.kill()
+        told = await generating.told(seconds=20)
+    assert (told.code, told.out) == (4, "")
+    assert f"the run goes on. Watch it again: manxue watch {word}\n" in told.err
