@@ -5,6 +5,7 @@ flight, above all a create call, are given time to finish.
 """
 
 import asyncio
+import os
 import signal
 import sys
 from collections.abc import AsyncIterator
@@ -19,6 +20,7 @@ from temporalio.worker import Worker
 import logs
 from activities.download import Download
 from activities.poll import Poll
+from activities.review_assets import ReviewAssets
 from activities.submit import Submit
 from activities.upload_assets import UploadAssets
 from activities.validate import Validate
@@ -30,6 +32,7 @@ from media.storage import OutputUnavailable
 from settings import SettingsError, WorkerSettings, load
 from workflows.argument_count import ArgumentCountInterceptor
 from workflows.generate_video import GenerateVideo
+from workflows.review_asset import ReviewAsset
 from workflows.sandbox import RUNNER
 
 log = structlog.stdlib.get_logger("worker")
@@ -61,14 +64,16 @@ async def build_worker(settings: WorkerSettings, client: Client) -> AsyncIterato
         Fetcher(guard) as fetcher,
     ):
         assets = UploadAssets(manxue)
+        reviews = ReviewAssets(fetcher, settings.base_url, settings.api_key.get_secret_value(), settings.keep_assets)
         worker = Worker(
             client,
             task_queue=settings.task_queue,
-            workflows=[GenerateVideo],
+            workflows=[GenerateVideo, ReviewAsset],
             activities=[
                 Validate(settings.output).validate,
+                reviews.review_assets,
                 assets.upload_assets,
-                assets.asset_states,
+                assets.asset_state,
                 Submit(manxue).submit,
                 Poll(manxue).poll,
                 Download(manxue, fetcher, settings.output).download,
@@ -109,4 +114,9 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    # Not sys.exit: threads of the SDK can crash an interpreter that shuts down the ordinary way, and each run in the
+    # cache would print a traceback.
+    code = main()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)

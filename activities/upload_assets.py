@@ -1,42 +1,27 @@
-"""Putting media through the provider's asset library: one batch upload, then look-ups of their review."""
+"""Putting media through the provider's asset library: uploads, and look-ups of their review.
+
+What comes from several runs within a moment goes out as one call.
+"""
 
 from pydantic import BaseModel
 from temporalio import activity
 
+from activities.batching import Batcher
 from activities.errors import from_provider
 from activities.media_references import reachable
 from manxue.answers import AssetState
+from manxue.asset_review import AssetToReview, Kind
 from manxue.client import ManxueClient
 from manxue.errors import ManxueError
 from manxue.failure import FailureType
 
 
-class AssetsToUpload(BaseModel):
-    """Media references by kind, each once."""
+class UploadedAsset(BaseModel):
+    """The provider's answer about one asset. Neither is set when the answer leaves it out."""
 
-    images: list[str] = []
-    videos: list[str] = []
-    audios: list[str] = []
-
-    def all(self) -> list[str]:
-        """Every reference."""
-        return [*self.images, *self.videos, *self.audios]
-
-    def only(self, wanted: set[str]) -> "AssetsToUpload":
-        """The same with nothing but the references in `wanted`."""
-        lists = (self.images, self.videos, self.audios)
-        images, videos, audios = ([r for r in references if r in wanted] for references in lists)
-        return AssetsToUpload(images=images, videos=videos, audios=audios)
-
-
-class UploadedAssets(BaseModel):
-    """The provider's answer, by reference as given (never by signed URL)."""
-
-    accepted: dict[str, str]
-    """Reference -> asset id."""
-    refused: dict[str, str]
-    """Reference -> the provider's reason."""
-    unanswered: list[str]
+    asset_id: str | None = None
+    refusal: str | None = None
+    """The provider's reason."""
 
 
 class UploadAssets:
@@ -44,28 +29,34 @@ class UploadAssets:
 
     def __init__(self, manxue: ManxueClient) -> None:
         self._manxue = manxue
+        self._kinds: dict[str, Kind] = {}
+        self._uploads = Batcher(self._upload)
+        self._look_ups = Batcher(manxue.asset_states)
 
     @activity.defn(name="upload_assets")
-    async def upload_assets(self, assets: AssetsToUpload) -> UploadedAssets:
-        """Submit media for review in one call. A definite no is AssetRefused."""
-        sent = await reachable(assets.all())
+    async def upload_assets(self, asset: AssetToReview) -> UploadedAsset:
+        """Submit an asset for review. A definite no to the whole call is AssetRefused."""
+        (url,) = (await reachable([asset.reference])).values()
+        self._kinds[url] = asset.kind
         try:
-            answer = await self._manxue.upload_assets(
-                [sent[r] for r in assets.images], [sent[r] for r in assets.videos], [sent[r] for r in assets.audios]
-            )
+            return await self._uploads.ask(url) or UploadedAsset()
         except ManxueError as error:
             raise from_provider(error, refused=FailureType.ASSET_REFUSED) from None
-        references = {url: reference for reference, url in sent.items()}
-        return UploadedAssets(
-            accepted={references[url]: asset_id for url, asset_id in answer.accepted.items()},
-            refused={references[url]: reason for url, reason in answer.refused.items()},
-            unanswered=[references[url] for url in answer.unanswered],
-        )
 
-    @activity.defn(name="asset_states")
-    async def asset_states(self, asset_ids: list[str]) -> dict[str, AssetState]:
-        """Look up the review of assets in one call. What is missing in the answer was not looked up."""
+    @activity.defn(name="asset_state")
+    async def asset_state(self, asset_id: str) -> AssetState | None:
+        """Look up the review of an asset. None when the look-up failed: ask again."""
         try:
-            return await self._manxue.asset_states(asset_ids)
+            return await self._look_ups.ask(asset_id)
         except ManxueError as error:
             raise from_provider(error, refused=FailureType.ASSET_REFUSED) from None
+
+    async def _upload(self, urls: list[str]) -> dict[str, UploadedAsset]:
+        kinds = {url: self._kinds.pop(url) for url in urls}
+
+        def of(kind: Kind) -> list[str]:
+            return [url for url in urls if kinds[url] == kind]
+
+        answer = await self._manxue.upload_assets(of("image"), of("video"), of("audio"))
+        accepted = {url: UploadedAsset(asset_id=asset_id) for url, asset_id in answer.accepted.items()}
+        return accepted | {url: UploadedAsset(refusal=reason) for url, reason in answer.refused.items()}

@@ -166,7 +166,7 @@ class _Calls:
             return _coded_refusal(refusal)
 
     async def sample(self, request: Request) -> Response:
-        content = await asyncio.to_thread(sample_image, request.path_params["name"].rsplit("/", 1)[-1])
+        content = await asyncio.to_thread(sample_image, request.path_params["name"])
         if content is None:
             return await _no_handler(request, None)
         return Response(content, media_type="image/png")

@@ -4,13 +4,16 @@ from functools import cache
 from io import BytesIO
 
 from PIL import Image, ImageDraw
+from PIL.PngImagePlugin import PngInfo
 
 _SHAPES = {"portrait": (720, 960), "landscape": (1280, 720), "square": (800, 800)}
 
 
 @cache
-def sample_image(name: str) -> bytes | None:
-    """The sample of that name as PNG; None for a name that there is none of."""
+def sample_image(path: str) -> bytes | None:
+    """The sample as PNG; None for a name that there is none of. Under each path it is another file that looks the same:
+    its path is written in it."""
+    name = path.rsplit("/", 1)[-1]
     if name not in _SHAPES:
         return None
     width, height = _SHAPES[name]
@@ -21,7 +24,9 @@ def sample_image(name: str) -> bytes | None:
     )
     _draw_person(ImageDraw.Draw(sky), width / 2, height, min(width, height))
     file = BytesIO()
-    sky.save(file, "PNG")
+    comment = PngInfo()
+    comment.add_text("Comment", path)
+    sky.save(file, "PNG", pnginfo=comment)
     return file.getvalue()
 
 

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from temporalio import workflow
 from temporalio.worker import (
     ExecuteWorkflowInput,
     Interceptor,
@@ -9,6 +10,7 @@ from temporalio.worker import (
     WorkflowInterceptorClassInput,
 )
 
+from workflows.contract import GENERATE_VIDEO
 from workflows.run_input import ArgumentCount
 
 
@@ -25,6 +27,6 @@ class ArgumentCountInterceptor(Interceptor):
 
 class _Inbound(WorkflowInboundInterceptor):
     async def execute_workflow(self, input: ExecuteWorkflowInput) -> Any:  # noqa: A002 - the SDK's name
-        if len(input.args) != 1:
+        if len(input.args) != 1 and workflow.info().workflow_type == GENERATE_VIDEO:
             input.args = [ArgumentCount(len(input.args))]
         return await super().execute_workflow(input)

@@ -8,6 +8,7 @@ from temporalio.exceptions import ActivityError, ApplicationError, is_cancelled_
 
 from activities.download import Downloaded
 from activities.validate import ValidateInput
+from manxue.asset_review import ASSET_REVIEWED_SIGNAL, AssetReview
 from manxue.checked_request import CheckedRequest
 from manxue.failure import FailureType
 from manxue.problem import problem
@@ -39,6 +40,7 @@ class GenerateVideo:
 
     def __init__(self) -> None:
         self._journal = Journal()
+        self._asset_review = Review(self._journal)
         self._submission = Submission(self._journal)
 
     @workflow.run
@@ -90,10 +92,10 @@ class GenerateVideo:
         assert state.given
         assert state.request
         if state.assets is None:
-            assets = media_to_review(state.request, state.given)
-            if assets.all() and not state.given.task_id:
-                self._journal.enter(Phase.REVIEWING_ASSETS, f"{len(assets.all())} assets go to the provider's review.")
-                state.assets = await Review(assets, state.given, self._journal).run()
+            media = media_to_review(state.request, state.given)
+            if media and not state.given.task_id:
+                self._journal.enter(Phase.REVIEWING_ASSETS, f"{len(media)} assets go to the provider's review.")
+                state.assets = await self._asset_review.run(media, state.given)
             else:
                 state.assets = {}
         return state.request.with_media({reference: ASSET_SCHEME + a for reference, a in state.assets.items()})
@@ -163,6 +165,11 @@ class GenerateVideo:
     def progress(self) -> Progress:
         """Where the run is."""
         return self._journal.progress()
+
+    @workflow.signal(name=ASSET_REVIEWED_SIGNAL, description="The review of an asset has come to its end")
+    def asset_reviewed(self, review: AssetReview) -> None:
+        """The news of a review that this run asked for."""
+        self._asset_review.reviewed(review)
 
     @workflow.update(name=POLL_NOW_UPDATE, description="Ask the provider now instead of at the next timer")
     async def poll_now(self) -> Progress:

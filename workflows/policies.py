@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-from temporalio.common import RetryPolicy
+from temporalio.common import Priority, RetryPolicy
 from temporalio.workflow import ActivityCancellationType, ActivityConfig
 
 _PATIENT = RetryPolicy(
@@ -15,15 +15,35 @@ VALIDATE = ActivityConfig(
     retry_policy=RetryPolicy(initial_interval=timedelta(seconds=2), maximum_attempts=10),
 )
 
+REVIEW_ASSETS = ActivityConfig(
+    start_to_close_timeout=timedelta(minutes=3),  # hashing the images, then one update to each review
+    heartbeat_timeout=timedelta(seconds=30),
+    retry_policy=_PATIENT,  # asking again for the same reviews changes nothing
+)
+
+REVIEW_PATIENCE = timedelta(hours=24)
+"""For the provider's verdict on an asset; the runs that wait for it have deadlines of their own."""
+
 UPLOAD_ASSETS = ActivityConfig(
     start_to_close_timeout=timedelta(minutes=2),  # one POST of at most 75 s
+    schedule_to_close_timeout=REVIEW_PATIENCE,
     retry_policy=_PATIENT,  # a second upload makes second assets, which cost nothing
 )
 
-ASSET_STATES = ActivityConfig(
+ASSET_STATE = ActivityConfig(
     start_to_close_timeout=timedelta(minutes=2),
+    schedule_to_close_timeout=REVIEW_PATIENCE,
     retry_policy=_PATIENT,
 )
+
+LOOK_AGAIN = ActivityConfig(
+    # A run waits for this: the remembered answer is better than a long wait for a fresh one.
+    start_to_close_timeout=timedelta(seconds=10),
+    schedule_to_close_timeout=timedelta(seconds=10),
+    retry_policy=RetryPolicy(maximum_attempts=1),
+)
+LOOK_AGAIN_AFTER = timedelta(minutes=10)
+"""How old the provider's last word about an active asset may be when somebody wants to use it: assets can lapse."""
 
 SUBMIT = ActivityConfig(
     start_to_close_timeout=timedelta(minutes=3),  # longer than the POST (75 s) with a look at earlier runs before it
@@ -70,3 +90,16 @@ INCOMPLETE_PATIENCE = timedelta(minutes=5)
 EVENTS_PER_RUN = 700
 """History events before continue-as-new, about 60 polls: replaying a poll costs 3 to 4 ms, and a worker that takes
 over thousands of runs must not spend seconds on each. Temporal itself would suggest it at 4,096."""
+
+
+def told(
+    policy: ActivityConfig, summary: str, priority: Priority | None = None, patience: timedelta | None = None
+) -> ActivityConfig:
+    """A policy with what only one call knows: its summary in the Web UI, and how long it may be tried again."""
+    config = policy.copy()
+    config["summary"] = summary
+    if priority is not None:
+        config["priority"] = priority
+    if patience is not None:
+        config["schedule_to_close_timeout"] = patience
+    return config

@@ -10,10 +10,12 @@ import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from io import BytesIO
 from typing import Any
 from urllib.parse import quote
 
 import uvicorn
+from PIL import Image
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response, StreamingResponse
@@ -46,6 +48,7 @@ class Provider:
         self.creates: list[dict[str, Any]] = []
         self.tasks: dict[str, Task] = {}
         self.uploads: list[dict[str, Any]] = []
+        self.look_ups: list[list[str]] = []
         self.files: dict[str, bytes] = {}
         self.on_create: dict[str, Callable[[dict[str, Any]], Answer | None]] = {}
         """Word in the prompt -> the answer; None for the ordinary one. A task is accepted before it is called."""
@@ -54,6 +57,8 @@ class Provider:
         self.asset_states: Callable[[str], str | None] = lambda asset_id: "Active"
         self.hold_create: dict[str, threading.Event] = {}
         """Word in the prompt -> the answer to a create waits for this event, after acceptance."""
+        self.media: dict[str, bytes] = {}
+        """Name -> the content of `/media/<name>`, wherever users may keep theirs."""
         self.hold_file: dict[str, int] = {}
         """Word in the prompt -> the file stops coming after so many bytes, the connection staying open."""
         self.ranges: dict[str, list[str | None]] = {}
@@ -69,6 +74,7 @@ class Provider:
             Route("/asset/sd2Manxue/assetUpload", self._upload, methods=["POST"]),
             Route("/asset/sd2Manxue/assetStatus", self._states, methods=["POST"]),
             Route("/files/{id:path}", self._file),
+            Route("/media/{name}", self._medium),
         ]
         config = uvicorn.Config(
             Starlette(routes=routes), port=self.port, log_level="error", timeout_graceful_shutdown=1
@@ -142,6 +148,7 @@ class Provider:
 
     async def _states(self, request: Request) -> Response:
         ids = (await request.json())["assetIds"]
+        self.look_ups.append(ids)
         states = {asset_id: self.asset_states(asset_id) for asset_id in ids}
         items = [{"assetId": asset_id, "status": state} for asset_id, state in states.items() if state]
         failed = [{"assetId": i, "errorMessage": "look-up failed"} for i, state in states.items() if not state]
@@ -159,6 +166,17 @@ class Provider:
             headers["Content-Range"] = f"bytes {start}-{len(content) - 1}/{len(content)}"
         stops = next((stop for word, stop in self.hold_file.items() if word in str(task.body.get("prompt"))), None)
         return StreamingResponse(_stopping(content[start:], stops), 206 if wanted else 200, headers, "video/mp4")
+
+    async def _medium(self, request: Request) -> Response:
+        content = self.media.get(request.path_params["name"])
+        return Response(content) if content is not None else JSONResponse({"message": "not found"}, 404)
+
+    def image(self, name: str, colour: str) -> str:
+        """Put an image of one colour under a name; its URL."""
+        file = BytesIO()
+        Image.new("RGB", (400, 400), colour).save(file, "PNG")
+        self.media[name] = file.getvalue()
+        return f"{self.url}/media/{name}"
 
 
 async def _stopping(content: bytes, stops: int | None) -> AsyncIterator[bytes]:

@@ -1,0 +1,65 @@
+"""Asking for the reviews that a request needs: each is one `ReviewAsset` execution, which everybody shares."""
+
+import asyncio
+import hashlib
+from datetime import timedelta
+from typing import Any
+
+from pydantic import BaseModel
+from temporalio import activity
+from temporalio.client import WithStartWorkflowOperation
+from temporalio.common import WorkflowIDConflictPolicy
+
+from activities.heartbeat import heartbeating
+from manxue.asset_review import REVIEW_ASSET, REVIEW_UPDATE, AssetReview, AssetToReview, Kind, ReviewRequest
+from manxue.redact import capped
+from manxue.url import is_object_store
+from media.fetch import Fetcher
+from media.identity import content_identity, object_identity
+
+_UPDATE_PATIENCE = timedelta(seconds=30)
+
+
+class AssetsToReview(BaseModel):
+    """Media references by kind, each once."""
+
+    references: dict[str, Kind]
+
+
+class ReviewAssets:
+    """Asks as one account of the provider."""
+
+    def __init__(self, fetcher: Fetcher, base_url: str, api_key: str, keep: timedelta) -> None:
+        self._fetcher = fetcher
+        # An asset belongs to the account that submitted it. The key itself must not be seen in a workflow id.
+        self._account = hashlib.sha256(f"{base_url}\0{api_key}".encode()).hexdigest()[:12]
+        self._keep = keep
+
+    @activity.defn(name="review_assets")
+    async def review_assets(self, given: AssetsToReview) -> dict[str, AssetReview]:
+        """Reference -> where its review is now. What is `reviewing` will be signalled to the calling workflow."""
+        async with heartbeating(lambda: None):
+            reviews = await asyncio.gather(*(self._ask(kind, url) for url, kind in given.references.items()))
+        return dict(zip(given.references, reviews, strict=True))
+
+    async def _ask(self, kind: Kind, reference: str) -> AssetReview:
+        if is_object_store(reference):
+            identity = await object_identity(reference)
+        else:
+            identity = await content_identity(self._fetcher, reference, hashed=kind == "image")
+        start: WithStartWorkflowOperation[Any, AssetReview] = WithStartWorkflowOperation(
+            REVIEW_ASSET,
+            AssetToReview(kind=kind, reference=reference, keep=self._keep),
+            id=f"asset-{self._account}-{identity}",
+            task_queue=activity.info().task_queue,
+            id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
+            static_summary=f"{kind} · {capped(reference, 150)}",
+        )
+        answer: AssetReview = await activity.client().execute_update_with_start_workflow(
+            REVIEW_UPDATE,
+            ReviewRequest(reference=reference, waiter=activity.info().workflow_id),
+            start_workflow_operation=start,
+            result_type=AssetReview,
+            rpc_timeout=_UPDATE_PATIENCE,
+        )
+        return answer

@@ -1,0 +1,141 @@
+"""Each content is reviewed once for all who need it, and the verdict is remembered."""
+
+import asyncio
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from temporalio.client import Client
+
+from tests.support.processes import WorkerProcess, worker_process
+from tests.support.provider import Provider, uploaded
+from tests.support.runs import FAST, Runs, failure_of, outcome, progress, request, until_phase
+
+COLOURS = ("red", "green", "blue")
+
+
+@pytest.fixture
+def states(provider: Provider) -> Iterator[dict[str, str]]:
+    """Word in an asset id -> its state; others are active at once."""
+    states: dict[str, str] = {}
+
+    def state(asset_id: str) -> str:
+        return next((state for word, state in states.items() if word in asset_id), "Active")
+
+    provider.asset_states = state
+    yield states
+    provider.asset_states = lambda asset_id: "Active"
+
+
+def images(provider: Provider, word: str) -> list[str]:
+    """Three images of a test's own."""
+    return [provider.image(f"{word}-{n}.png", f"#{hash((word, n)) & 0xFFFFFF:06x}") for n in range(3)]
+
+
+def uploads_of(provider: Provider, word: str) -> list[str]:
+    """Every URL with the word that was ever uploaded, as often as it was."""
+    return [url for upload in provider.uploads for urls in upload.values() for url in urls if word in url]
+
+
+async def test_fifty_runs_at_once_with_the_same_three_images_make_three_uploads(
+    runs: Runs, provider: Provider, word: str
+) -> None:
+    urls = images(provider, word)
+    given = {"request": request(word, referenceImages=urls), "poll": {"first": 600}}
+    handles = [await runs.start(given) for _ in range(50)]
+    await asyncio.gather(*(until_phase(handle, "queued", 60) for handle in handles))
+    assert sorted(uploads_of(provider, word)) == sorted(urls)
+    assert len({str(body["referenceImages"]) for body in provider.creates_of(word)}) == 1
+    await asyncio.gather(*(handle.cancel() for handle in handles))
+
+
+async def test_the_next_run_gets_the_asset_without_a_call_to_the_provider(
+    runs: Runs, provider: Provider, word: str
+) -> None:
+    url = images(provider, word)[0]
+    first = await runs.result(request=request(word, first_image=url), poll=FAST)
+    asked = len(provider.look_ups)
+    second = await runs.result(request=request(word, first_image=url), poll=FAST)
+    assert second["assets"] == first["assets"]
+    assert uploads_of(provider, word) == [url]
+    assert [ids for ids in provider.look_ups[asked:] if word in str(ids)] == []
+
+
+async def test_the_same_content_under_two_addresses_is_one_asset(runs: Runs, provider: Provider, word: str) -> None:
+    one, other = images(provider, word)[0], provider.image(f"{word}-copy.png", f"#{hash((word, 0)) & 0xFFFFFF:06x}")
+    result = await runs.result(request=request(word, referenceImages=[one, other]), poll=FAST)
+    assert len(uploads_of(provider, word)) == 1
+    assert result["assets"][one] == result["assets"][other]
+
+
+async def test_a_refusal_is_remembered_and_explained_to_each_caller(
+    runs: Runs, provider: Provider, word: str, states: dict[str, str]
+) -> None:
+    url = images(provider, word)[0]
+    states[word] = "Failed"
+    for _ in range(2):
+        failure = await runs.failure(request=request(word, first_image=url), poll=FAST)
+        assert failure.type == "AssetRefused"
+        assert failure.details[0]["assets"] == {url: "refused by the review"}
+    assert uploads_of(provider, word) == [url]
+
+
+async def test_a_worker_killed_during_the_review_changes_nothing(
+    client: Client, folder: Path, worker_env: dict[str, str], provider: Provider, word: str, states: dict[str, str]
+) -> None:
+    url = images(provider, word)[0]
+    states[word] = "Processing"
+    env = {**worker_env, "MANXUE_TASK_QUEUE": word}
+    with worker_process(folder, env):
+        handle = await Runs(client, word).start(request=request(word, first_image=url), poll=FAST)
+        await until_phase(handle, "reviewing_assets")
+        async with asyncio.timeout(20):
+            while not [ids for ids in provider.look_ups if word in str(ids)]:
+                await asyncio.sleep(0.1)
+    states[word] = "Active"
+    with worker_process(folder, env):
+        assert (await outcome(handle))["assets"].keys() == {url}
+    assert uploads_of(provider, word) == [url]
+
+
+async def test_what_goes_wrong_with_the_account_is_not_remembered(runs: Runs, provider: Provider, word: str) -> None:
+    url = images(provider, word)[0]
+    refused = {"code": 402, "msg": "insufficient balance", "data": None}
+    provider.on_upload = lambda urls: refused if word in urls[0] else uploaded(urls)
+    failure = await runs.failure(request=request(word, first_image=url), poll=FAST)
+    provider.on_upload = None
+    assert failure.type == "InsufficientBalance"
+    assert (await runs.result(request=request(word, first_image=url), poll=FAST))["assets"].keys() == {url}
+
+
+async def test_a_review_can_be_forgotten(runs: Runs, provider: Provider, word: str) -> None:
+    url = images(provider, word)[0]
+    await runs.result(request=request(word, first_image=url), poll=FAST)
+    async with asyncio.timeout(10):
+        while not (found := await reviews(runs.client, url)):
+            await asyncio.sleep(0.1)
+    await runs.client.get_workflow_handle(found[0]).execute_update("forget")
+    await runs.result(request=request(word, first_image=url), poll=FAST)
+    assert uploads_of(provider, word) == [url, url]
+
+
+async def reviews(client: Client, url: str) -> list[str]:
+    """Ids of the reviews of that URL."""
+    found = []
+    async for run in client.list_workflows("WorkflowType = 'ReviewAsset'"):
+        memo = await run.memo()
+        if memo.get("reference") == url:
+            found.append(run.id)
+    return found
+
+
+async def test_the_deadline_of_a_run_ends_its_wait_for_a_review(
+    runs: Runs, provider: Provider, word: str, states: dict[str, str], worker: WorkerProcess
+) -> None:
+    states[word] = "Processing"
+    handle = await runs.start(request=request(word, first_image=images(provider, word)[0]), poll=FAST, deadline=3)
+    failure: Any = await failure_of(handle)
+    assert failure.type == "DeadlineExceeded"
+    assert "nothing was bought" in failure.message
+    assert (await progress(handle))["phase"] == "failed"

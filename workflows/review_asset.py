@@ -1,0 +1,213 @@
+"""`ReviewAsset`: one content of one account on its way through the provider's review, for all who need it.
+
+The first who asks starts it, the others join by the update `review`. It remembers the verdict, so that the next run
+gets the asset id at once, and submits an asset that has lapsed again.
+"""
+
+import asyncio
+from datetime import datetime, timedelta
+
+from pydantic import BaseModel, ValidationError
+from temporalio import workflow
+from temporalio.exceptions import ActivityError, FailureError, is_cancelled_exception
+
+from activities.upload_assets import UploadAssets
+from manxue.answers import AssetState
+from manxue.asset_review import (
+    ASSET_QUERY,
+    ASSET_REVIEWED_SIGNAL,
+    FORGET_UPDATE,
+    REVIEW_ASSET,
+    REVIEW_UPDATE,
+    AssetReview,
+    AssetToReview,
+    ReviewRequest,
+)
+from manxue.failure import FailureType
+from manxue.redact import redact
+from workflows.failures import cause_of
+from workflows.policies import (
+    ASSET_STATE,
+    EVENTS_PER_RUN,
+    LOOK_AGAIN,
+    LOOK_AGAIN_AFTER,
+    REVIEW_FIRST_WAIT,
+    REVIEW_LONGEST_WAIT,
+    REVIEW_PATIENCE,
+    UPLOAD_ASSETS,
+    told,
+)
+
+_UPLOADS = 3
+"""How often an asset is submitted that the provider's answer left out, or that lapsed during its review."""
+
+
+class ReviewState(BaseModel):
+    """What the execution knows, and carries over when it continues as new."""
+
+    asset: AssetToReview
+    review: AssetReview
+    waiters: list[str] = []
+    asked_at: datetime
+    looked_at: datetime | None = None
+    """When the provider last said that the asset is active."""
+
+
+# A wrong argument must end the execution instead of failing its tasks for ever.
+@workflow.defn(name=REVIEW_ASSET, failure_exception_types=[ValidationError])
+class ReviewAsset:
+    """Uploads, waits for the verdict, tells who waits, and remembers."""
+
+    @workflow.init
+    def __init__(self, asset: AssetToReview, continued: ReviewState | None = None) -> None:
+        now = workflow.now()
+        beginning = AssetReview(review_id=workflow.info().workflow_id, state="reviewing", since=now)
+        self._state = continued or ReviewState(asset=asset, review=beginning, asked_at=now)
+        self._looking = self._forgotten = False
+
+    @workflow.run
+    async def run(self, asset: AssetToReview, continued: ReviewState | None = None) -> AssetReview:
+        """Ends when nobody has asked for `keep`, when it is to forget, or when there is no verdict."""
+        while True:
+            if self._state.review.state == "reviewing":
+                await self._review()
+            if self._state.review.state == "failed" or not await self._is_wanted_again():
+                await workflow.wait_condition(workflow.all_handlers_finished)
+                return self._state.review
+            if workflow.info().get_current_history_length() > EVENTS_PER_RUN:
+                await workflow.wait_condition(workflow.all_handlers_finished)
+                workflow.continue_as_new(args=[asset, self._state])
+
+    async def _is_wanted_again(self) -> bool:
+        """Wait for something to do; False when the verdict need not be kept any longer."""
+
+        def something() -> bool:
+            long = workflow.info().get_current_history_length() > EVENTS_PER_RUN
+            return self._forgotten or self._state.review.state == "reviewing" or long
+
+        while True:
+            left = self._state.asked_at + self._state.asset.keep - workflow.now()
+            try:
+                await workflow.wait_condition(something, timeout=max(left, timedelta(0)), timeout_summary="remembered")
+                return not self._forgotten
+            except TimeoutError:
+                if workflow.now() >= self._state.asked_at + self._state.asset.keep:
+                    return False
+
+    async def _review(self) -> None:
+        """To a verdict, and the news of it to everybody who waits."""
+        try:
+            verdict = await self._verdict(workflow.now() + REVIEW_PATIENCE)
+        except ActivityError as error:
+            if is_cancelled_exception(error):
+                raise
+            verdict = self._failed(error)
+        self._enter(verdict)
+        waiters, self._state.waiters = list(dict.fromkeys(self._state.waiters)), []
+        for start in range(0, len(waiters), 500):  # Temporal's limit is 2,000 at a time
+            await asyncio.gather(*(self._tell(waiter) for waiter in waiters[start : start + 500]))
+
+    async def _verdict(self, deadline: datetime) -> AssetReview:
+        for _ in range(_UPLOADS):
+            asset_id, refusal = await self._upload()
+            if refusal is not None:
+                return self._new("refused", reason=refusal)
+            wait, lapsed = REVIEW_FIRST_WAIT, False
+            while asset_id and not lapsed:
+                if workflow.now() > deadline:
+                    return self._new("failed", reason="no verdict in time", failure=FailureType.DEADLINE_EXCEEDED)
+                self._show(f"The asset `{asset_id}` is under review at the provider.")
+                await workflow.sleep(wait, summary="under review")
+                match await self._look_up(asset_id):
+                    case AssetState.ACTIVE:
+                        self._state.looked_at = workflow.now()
+                        return self._new("active", asset_id=asset_id)
+                    case AssetState.FAILED:
+                        return self._new("refused", reason="refused by the review")
+                    case AssetState.EXPIRED | AssetState.DELETED:
+                        lapsed = True
+                wait = min(wait * 1.5, REVIEW_LONGEST_WAIT)
+        reason = f"the provider left it out of its answers, or let it lapse during its review, {_UPLOADS} times"
+        return self._new("refused", reason=reason)
+
+    async def _upload(self) -> tuple[str | None, str | None]:
+        """The asset id, or the reason of a refusal; neither when the answer leaves the asset out."""
+        asset = self._state.asset
+        answer = await workflow.execute_activity_method(
+            UploadAssets.upload_assets,
+            asset,
+            **told(UPLOAD_ASSETS, f"submit the {asset.kind} for review"),
+        )
+        return answer.asset_id, answer.refusal
+
+    async def _look_up(self, asset_id: str) -> AssetState | None:
+        return await workflow.execute_activity_method(
+            UploadAssets.asset_state, asset_id, **told(ASSET_STATE, "look up the review")
+        )
+
+    def _failed(self, error: ActivityError) -> AssetReview:
+        cause = cause_of(error)
+        known = cause.type if cause and cause.type in list(FailureType) else None
+        kind = FailureType(known) if known else FailureType.DEADLINE_EXCEEDED
+        reason = cause.message if cause else str(error.cause)
+        if kind is FailureType.ASSET_REFUSED:
+            return self._new("refused", reason=reason)
+        return self._new("failed", reason=reason, failure=kind)
+
+    async def _tell(self, waiter: str) -> None:
+        try:
+            await workflow.get_external_workflow_handle(waiter).signal(ASSET_REVIEWED_SIGNAL, self._state.review)
+        except FailureError:
+            workflow.logger.debug("asset.waiter_gone", extra={"waiter": waiter})
+
+    def _new(self, state: str, **more: object) -> AssetReview:
+        fields = {"review_id": workflow.info().workflow_id, "state": state, "since": workflow.now(), **more}
+        return AssetReview.model_validate(fields)
+
+    def _enter(self, review: AssetReview) -> None:
+        self._state.review = review
+        self._show(f"**{review.state}** " + (f"as `{review.asset_id}`" if review.asset_id else f"{review.reason}"))
+        memo = {"state": review.state, "asset_id": review.asset_id, "reason": review.reason}
+        workflow.upsert_memo({**memo, "reference": redact(self._state.asset.reference)})
+
+    def _show(self, text: str) -> None:
+        workflow.set_current_details(f"{text}\n\n{redact(self._state.asset.reference)}")
+
+    @workflow.update(name=REVIEW_UPDATE, description="Ask for the verdict: a ReviewRequest")
+    async def review(self, asked: ReviewRequest) -> AssetReview:
+        """Where the review is; a verdict that is old is looked up first."""
+        state = self._state
+        state.asked_at = workflow.now()
+        state.asset = state.asset.model_copy(update={"reference": asked.reference})
+        await workflow.wait_condition(lambda: not self._looking)
+        if state.review.state == "active" and state.looked_at and workflow.now() > state.looked_at + LOOK_AGAIN_AFTER:
+            await self._look_again(str(state.review.asset_id))
+        if state.review.state == "reviewing" and asked.waiter:
+            state.waiters.append(asked.waiter)
+        return state.review
+
+    async def _look_again(self, asset_id: str) -> None:
+        self._looking = True
+        try:
+            found = await workflow.execute_activity_method(
+                UploadAssets.asset_state, asset_id, **told(LOOK_AGAIN, "is it still active?")
+            )
+        except ActivityError:
+            return  # the provider is away; the remembered answer is the best there is
+        finally:
+            self._looking = False
+        if found in (AssetState.EXPIRED, AssetState.DELETED):
+            self._enter(self._new("reviewing"))
+        elif found is AssetState.ACTIVE:
+            self._state.looked_at = workflow.now()
+
+    @workflow.update(name=FORGET_UPDATE, description="Forget the verdict: the next request submits the asset anew")
+    def forget(self) -> AssetReview:
+        """End as soon as nothing is under way."""
+        self._forgotten = True
+        return self._state.review
+
+    @workflow.query(name=ASSET_QUERY, description="Where the review is, as an AssetReview")
+    def asset(self) -> AssetReview:
+        """Where the review is."""
+        return self._state.review
