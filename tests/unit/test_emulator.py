@@ -2,12 +2,12 @@
 
 import asyncio
 import signal
+import tempfile
 import time
 from collections.abc import AsyncIterator
 from hashlib import sha256
 from io import BytesIO
 from pathlib import Path
-from tempfile import gettempdir
 from typing import Any
 
 import av
@@ -347,11 +347,12 @@ async def test_the_ledger_tells_all_but_the_key(caller: Caller, task_id: str, co
     assert KEY not in answer.text
 
 
-async def test_stopping_is_prompt_and_leaves_nothing() -> None:
-    before, handler = set(Path(gettempdir()).glob("manxue-emulator-*")), signal.getsignal(signal.SIGINT)
+async def test_stopping_is_prompt_and_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    handler = signal.getsignal(signal.SIGINT)
     async with EmulatorServer(EmulatorConfig(api_key=KEY, speed=1000)) as emulator:
         assert signal.getsignal(signal.SIGINT) is handler
-        assert set(Path(gettempdir()).glob("manxue-emulator-*")) > before
+        assert list(tmp_path.iterdir())
         port = httpx.URL(emulator.url).port
         _, idle = await asyncio.open_connection("127.0.0.1", port)
         _, halfway = await asyncio.open_connection("127.0.0.1", port)
@@ -360,7 +361,7 @@ async def test_stopping_is_prompt_and_leaves_nothing() -> None:
         await halfway.drain()
         began = time.monotonic()
     assert time.monotonic() - began < 3
-    assert set(Path(gettempdir()).glob("manxue-emulator-*")) <= before
+    assert not list(tmp_path.iterdir())
     with pytest.raises(OSError, match="onnect"):
         await asyncio.open_connection("127.0.0.1", port)
     idle.close()
