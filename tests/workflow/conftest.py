@@ -1,0 +1,48 @@
+"""The time-skipping server, with a worker on it."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from pydantic import SecretStr
+from temporalio.api.enums.v1 import IndexedValueType
+from temporalio.api.operatorservice.v1 import AddSearchAttributesRequest
+from temporalio.client import Client
+from temporalio.contrib.pydantic import pydantic_data_converter
+from temporalio.testing import WorkflowEnvironment
+
+from settings import WorkerSettings
+from tests.support.processes import API_KEY, BIN
+from tests.support.provider import Provider
+from worker import build_worker
+from workflows.contract import SEARCH_ATTRIBUTES
+
+QUEUE = "hours"
+
+
+@pytest.fixture
+async def env() -> AsyncIterator[WorkflowEnvironment]:
+    """The server, with the search attributes."""
+    async with await WorkflowEnvironment.start_time_skipping(
+        test_server_existing_path=str(BIN / "temporal-test-server"), data_converter=pydantic_data_converter
+    ) as env:
+        keyword = IndexedValueType.INDEXED_VALUE_TYPE_KEYWORD
+        wanted = AddSearchAttributesRequest(
+            namespace="default", search_attributes=dict.fromkeys(SEARCH_ATTRIBUTES, keyword)
+        )
+        await env.client.operator_service.add_search_attributes(wanted)
+        yield env
+
+
+@pytest.fixture
+async def client(env: WorkflowEnvironment, provider: Provider, tmp_path: Path) -> AsyncIterator[Client]:
+    """A client of the server, with a worker on it."""
+    settings = WorkerSettings(
+        api_key=SecretStr(API_KEY),
+        base_url=provider.url,
+        task_queue=QUEUE,
+        output=str(tmp_path),
+        shutdown_grace=1,
+    )
+    async with build_worker(settings, env.client):
+        yield env.client

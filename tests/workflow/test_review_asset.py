@@ -1,0 +1,88 @@
+"""Weeks of remembering a review, in the time-skipping server, with the real activities and real HTTP."""
+
+from collections.abc import Awaitable, Callable, Iterator
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from temporalio.client import Client, WithStartWorkflowOperation
+from temporalio.common import WorkflowIDConflictPolicy
+from temporalio.testing import WorkflowEnvironment
+
+from tests.support.provider import Provider
+
+Review = dict[str, Any]
+
+
+@pytest.fixture
+def state(provider: Provider) -> Iterator[dict[str, str]]:
+    """What the provider says of all assets."""
+    state = {"all": "Active"}
+    provider.asset_states = lambda asset_id: state["all"]
+    yield state
+    provider.asset_states = lambda asset_id: "Active"
+
+
+@pytest.fixture
+def ask(client: Client, word: str) -> Callable[[], Awaitable[Review]]:
+    """Asks for the review of the test's own image, as every run does."""
+
+    async def ask() -> Review:
+        reference = f"https://media.example.com/{word}.png"
+        start: WithStartWorkflowOperation[Any, Any] = WithStartWorkflowOperation(
+            "ReviewAsset",
+            {"kind": "image", "reference": reference},
+            id=f"asset-{word}",
+            task_queue="hours",
+            id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
+        )
+        review: Review = await client.execute_update_with_start_workflow(
+            "review", {"reference": reference}, start_workflow_operation=start
+        )
+        return review
+
+    return ask
+
+
+async def test_an_asset_that_has_lapsed_is_submitted_again_once(
+    env: WorkflowEnvironment, ask: Callable[[], Awaitable[Review]], provider: Provider, state: dict[str, str]
+) -> None:
+    before = len(provider.uploads)
+    assert (await ask())["state"] == "reviewing"
+    await env.sleep(timedelta(minutes=1))
+    assert (await ask())["state"] == "active"
+    await env.sleep(timedelta(days=20))
+    assert (await ask())["state"] == "active"
+    assert len(provider.uploads) == before + 1
+    state["all"] = "EXPIRED"
+    await env.sleep(timedelta(hours=1))
+    assert [(await ask())["state"] for _ in range(3)] == ["reviewing"] * 3
+    state["all"] = "Active"
+    await env.sleep(timedelta(minutes=1))
+    assert (await ask())["state"] == "active"
+    assert len(provider.uploads) == before + 2
+
+
+async def test_a_verdict_is_forgotten_a_month_after_somebody_last_asked(
+    env: WorkflowEnvironment, ask: Callable[[], Awaitable[Review]], state: dict[str, str]
+) -> None:
+    await ask()
+    for _ in range(3):
+        await env.sleep(timedelta(days=29))
+        assert (await ask())["state"] == "active"
+    await env.sleep(timedelta(days=31))
+    assert (await ask())["state"] == "reviewing"
+
+
+async def test_the_outage_of_a_look_up_does_not_hold_up_a_run(
+    env: WorkflowEnvironment, ask: Callable[[], Awaitable[Review]], provider: Provider, state: dict[str, str]
+) -> None:
+    await ask()
+    await env.sleep(timedelta(minutes=1))
+
+    def broken(asset_id: str) -> str:
+        raise RuntimeError("the provider is away")
+
+    provider.asset_states = broken
+    await env.sleep(timedelta(days=1))
+    assert (await ask())["state"] == "active"
