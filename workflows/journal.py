@@ -125,15 +125,16 @@ class Journal:
 
 def _how_to_decide() -> list[str]:
     workflow_id = shlex.quote(workflow.info().workflow_id)
-    start = f"temporal workflow update execute --workflow-id {workflow_id} --name resolve_submission --input"
-    return [
-        "Look at the provider's console or bill, then run one of:",
-        "```",
-        f"""{start} '{{"action": "adopt", "task_id": "THE TASK ID"}}'""",
-        f"""{start} '{{"action": "resubmit"}}'   # may pay a second time""",
-        f"""{start} '{{"action": "abandon"}}'""",
-        "```",
-    ]
+    ways = {
+        "it is there, as this task": '{"action": "adopt", "task_id": "THE TASK ID"}',
+        "it is not: order again (if it is, this pays twice)": '{"action": "resubmit"}',
+        "give up": '{"action": "abandon"}',
+    }
+    lines = ["Look in the provider's account whether the task exists, then run one of:"]
+    for meaning, resolution in ways.items():
+        command = [f"temporal workflow update execute -w {workflow_id} \\", "  --name resolve_submission \\"]
+        lines += ["", f"{meaning}:", "```", *command, f"  --input '{resolution}'", "```"]
+    return lines
 
 
 def _clock(moment: datetime) -> str:
