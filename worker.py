@@ -70,7 +70,7 @@ async def build_worker(settings: WorkerSettings, client: Client) -> AsyncIterato
             task_queue=settings.task_queue,
             workflows=[GenerateVideo, ReviewAsset],
             activities=[
-                Validate(settings.output).validate,
+                Validate(settings.output, fetcher).validate,
                 reviews.review_assets,
                 assets.upload_assets,
                 assets.asset_state,

@@ -4,13 +4,18 @@ from typing import Any
 
 from pydantic import BaseModel
 from temporalio import activity
+from temporalio.exceptions import ApplicationError
 
+from activities.check_media import check_media
 from activities.errors import final
+from activities.heartbeat import heartbeating
 from manxue.checked_request import CheckedRequest
 from manxue.failure import FailureDetails, FailureType
 from manxue.problem import Problem, problem, sentence
-from manxue.request import check_request
+from manxue.request import Verdict, check_request
+from media.fetch import Fetcher
 from media.output import OutputInvalid, open_output, output_problem
+from media.probe import Prober
 from media.storage import OutputUnavailable
 
 _MOST_PROBLEMS = 100
@@ -25,6 +30,8 @@ class ValidateInput(BaseModel):
     extra: Any = None
     allow_unknown_model: bool = False
     strict_media: bool = False
+    probe_media: bool = True
+    """False where a task is adopted: its media are the provider's already, and may be gone from where they were."""
     output: Any = None
     problems: list[Problem] = []
 
@@ -37,28 +44,38 @@ class Validated(BaseModel):
 
 
 class Validate:
-    """Checks requests against the provider's rules, and that the video will have a place to go."""
+    """Checks requests and their media against the provider's rules, and that the video will have a place to go."""
 
-    def __init__(self, default_output: str) -> None:
+    def __init__(self, default_output: str, fetcher: Fetcher) -> None:
         self._default_output = default_output
+        self._prober = Prober(fetcher)
 
     @activity.defn(name="validate")
     async def validate(self, given: ValidateInput) -> Validated:
         """Fails with InvalidRequest and the whole list, MediaRejected, or OutputUnavailable."""
         problems = [*given.problems, *self._output_problems(given.output)]
-        request, warnings = None, []
+        verdict = Verdict(None)
         if given.request_given:
             verdict = check_request(given.request, extra=given.extra, allow_unknown_model=given.allow_unknown_model)
-            request, warnings = verdict.request, verdict.warnings
             problems += verdict.problems
-        if problems or request is None:
+        if problems or verdict.request is None:
             told = problems[:_MOST_PROBLEMS]
             message = f"the input has {len(problems)} problem{'s' * (len(problems) != 1)}: {sentence(told)}"
             raise final(FailureType.INVALID_REQUEST, message[:2000], FailureDetails(problems=told))
-        if given.strict_media and warnings:
-            raise final(FailureType.MEDIA_REJECTED, sentence(warnings), FailureDetails(problems=warnings))
-        await self._require_output(given.output)
-        return Validated(request=request, warnings=warnings)
+        async with heartbeating(lambda: None):
+            warnings = await self._check_media(verdict, given)
+            await self._require_output(given.output)
+        return Validated(request=verdict.request, warnings=warnings)
+
+    async def _check_media(self, verdict: Verdict, given: ValidateInput) -> list[Problem]:
+        """The warnings."""
+        found = await check_media(self._prober, verdict.media) if given.probe_media else []
+        advice = [*verdict.warnings, *(finding.problem for finding in found if not finding.definite)]
+        if given.strict_media and (verdict.warnings or found):
+            raise _rejected([*verdict.warnings, *(finding.problem for finding in found)], [])
+        if definite := [finding.problem for finding in found if finding.definite]:
+            raise _rejected(definite, advice)
+        return advice
 
     def _output_problems(self, output: Any) -> list[Problem]:
         hint = output_problem(output) if isinstance(output, str) and output else None
@@ -73,3 +90,9 @@ class Validate:
             raise final(FailureType.INVALID_REQUEST, str(given), FailureDetails(problems=[given])) from None
         except OutputUnavailable as error:
             raise final(FailureType.OUTPUT_UNAVAILABLE, f"{error}; nothing was bought") from None
+
+
+def _rejected(problems: list[Problem], advice: list[Problem]) -> ApplicationError:
+    besides = f"; besides, not the reason: {sentence(advice)}" if advice else ""
+    message = f"{sentence(problems)}{besides}"[:2000]
+    return final(FailureType.MEDIA_REJECTED, message, FailureDetails(problems=problems))

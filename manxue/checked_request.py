@@ -1,10 +1,21 @@
 """The request as the rest of the program knows it: checked, legacy names resolved, defaults filled in."""
 
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
 from manxue.vocabulary import Mode
+
+
+@dataclass(frozen=True)
+class Medium:
+    """One medium of a request."""
+
+    field: str
+    """With an index where it is one of a list: `referenceImages[2]`."""
+    kind: Literal["image", "video", "audio"]
+    reference: str
 
 
 class CheckedRequest(BaseModel):
@@ -30,6 +41,18 @@ class CheckedRequest(BaseModel):
         """Every image reference, in the order of the fields, each once."""
         frames = [url for url in (self.first_image, self.last_image) if url]
         return list(dict.fromkeys([*frames, *self.reference_images]))
+
+    def media(self, first_name: str | None, last_name: str | None) -> list[Medium]:
+        """Every medium in the order of the fields; the two frames under the names that the caller wrote."""
+        frames = [
+            Medium(name, "image", reference)
+            for name, reference in ((first_name, self.first_image), (last_name, self.last_image))
+            if name and reference
+        ]
+        images = [Medium(f"referenceImages[{i}]", "image", url) for i, url in enumerate(self.reference_images)]
+        videos = [Medium(f"referenceVideos[{i}]", "video", url) for i, url in enumerate(self.reference_videos)]
+        audios = [Medium(f"referenceAudios[{i}]", "audio", url) for i, url in enumerate(self.reference_audios)]
+        return [*frames, *images, *videos, *audios]
 
     def body(self) -> dict[str, Any]:
         """The JSON body of the create call."""

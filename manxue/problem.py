@@ -18,7 +18,7 @@ class Problem(BaseModel):
     """The field as the caller wrote it, with an index where it is a list: `referenceImages[2]`."""
     rule: str
     """A stable word to branch on: `required`, `type`, `empty`, `choice`, `range`, `max_items`, `url`, `conflict`,
-    `requires`, `unknown_field`, `recommended`."""
+    `requires`, `unknown_field`, `recommended`, `unreadable`, `unreachable`."""
     given: Any = None
     """What was given, shortened, query strings of URLs removed."""
     hint: str

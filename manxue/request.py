@@ -8,7 +8,7 @@ import json
 from dataclasses import dataclass, field
 from typing import Any, TypeGuard
 
-from manxue.checked_request import CheckedRequest, mode_of
+from manxue.checked_request import CheckedRequest, Medium, mode_of
 from manxue.problem import Problem, problem, unknown_field
 from manxue.url import media_url_problem
 from manxue.vocabulary import (
@@ -43,6 +43,8 @@ class Verdict:
     request: CheckedRequest | None
     problems: list[Problem] = field(default_factory=list)
     warnings: list[Problem] = field(default_factory=list)
+    media: list[Medium] = field(default_factory=list)
+    """Every medium under the name that the caller wrote."""
 
 
 def check_request(body: object, *, extra: object = None, allow_unknown_model: bool = False) -> Verdict:
@@ -67,7 +69,8 @@ def check_request(body: object, *, extra: object = None, allow_unknown_model: bo
     if check.problems:
         return Verdict(None, check.problems)
     request = _build(check, extra if isinstance(extra, dict) else {})
-    return Verdict(request, warnings=_warnings(request))
+    media = request.media(check.written(FIRST_NAMES), check.written(LAST_NAMES))
+    return Verdict(request, warnings=_warnings(request), media=media)
 
 
 class _Check:
@@ -102,12 +105,8 @@ class _Check:
         known = MODELS + VIDEO_MODELS
         if name is None or name in known or (allow_unknown and name.strip() and _is_json(name)):
             return
-        self.report(
-            "model",
-            "choice",
-            f"must be one of {', '.join(known)}; set `allow_unknown_model` to send another",
-            name,
-        )
+        hint = f"must be one of {', '.join(known)}; set `allow_unknown_model` to send another"
+        self.report("model", "choice", hint, name)
 
     def prompt(self) -> None:
         text = self.text("prompt")

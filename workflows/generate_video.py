@@ -79,6 +79,7 @@ class GenerateVideo:
                     allow_unknown_model=read.fields.get("allow_unknown_model") is True,
                     strict_media=read.fields.get("strict_media") is True,
                     output=read.fields.get("output"),
+                    probe_media=read.fields.get("task_id") is None,  # they may have gone since the task was created
                     problems=read.problems,
                 )
             )

@@ -16,6 +16,7 @@ from temporalio.client import Client
 from media.bucket import Bucket
 from media.output import open_output
 from media.storage import OutputUnavailable
+from tests.support.media_server import image as picture
 from tests.support.object_store import BUCKET, SECRET, ObjectStore
 from tests.support.processes import WorkerProcess, free_port, worker_process
 from tests.support.provider import Provider, size
@@ -141,7 +142,8 @@ async def download_has_failed_with(handle: Handle, words: str) -> None:
 async def test_images_in_a_private_bucket_are_sent_as_urls_that_can_be_fetched_and_are_seen_nowhere_else(
     runs: Runs, provider: Provider, store: ObjectStore, worker: WorkerProcess, word: str
 ) -> None:
-    store.at(word).put("a b.png", b"an image")
+    content = picture()
+    store.at(word).put("a b.png", content)
     image = f"s3://{BUCKET}/{word}/a%20b.png"
     sent: list[str] = []
 
@@ -161,7 +163,7 @@ async def test_images_in_a_private_bucket_are_sent_as_urls_that_can_be_fetched_a
     ]
     assert len(sent) == 2
     async with httpx.AsyncClient() as http:
-        assert [(await http.get(url)).content for url in sent] == [b"an image"] * 2
+        assert [(await http.get(url)).content for url in sent] == [content] * 2
         assert (await http.get(sent[0].partition("?")[0])).status_code == 403
     histories = [json.dumps((await handle.fetch_history()).to_json_dict()) for handle in (reviewed, direct)]
     for told in (*histories, worker.log.read_text()):

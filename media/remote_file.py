@@ -1,0 +1,122 @@
+"""Pieces of a file on somebody else's server: by ranges where the server knows them, and never more than a few."""
+
+import re
+
+import httpx
+
+from media.fetch import Fetcher, FetchFailed
+
+BLOCK = 64 * 1024
+"""Bytes of one request."""
+
+_PASSING = (408, 425, 429)
+"""Refusals that are about the moment and not about the file."""
+
+
+class MediaUnreadable(Exception):
+    """The medium is not there or not what it should be: a finding, which asking again does not change."""
+
+
+class NotExamined(Exception):
+    """Looking at the medium takes more bytes or time than it may, so nothing is known about it."""
+
+
+class RemoteFile:
+    """A file behind a URL, read in blocks that are each fetched once and kept: no more than `most` bytes of it.
+
+    Of a server that ignores `Range`, or answers with another one than it was asked for, the beginning is all there is.
+    """
+
+    def __init__(self, fetcher: Fetcher, url: str, most: int) -> None:
+        self.length: int | None = None
+        """In bytes, once a block was read; None when the server does not say."""
+        self.fetched = 0
+        """Bytes that came."""
+        self._fetcher, self._url, self._most = fetcher, url, most
+        self._blocks: dict[int, bytes] = {}
+        self._beginning_only = False
+
+    async def read(self, start: int, size: int) -> bytes:
+        """The bytes from `start` on, fewer only at the end of the file.
+
+        Raises MediaUnreadable when the server refuses, NotExamined, FetchFailed or FetchRefused.
+        """
+        parts, end = [], start + size
+        while start < end and (self.length is None or start < self.length):
+            number, skip = divmod(start, BLOCK)
+            piece = (await self._block(number))[skip : skip + end - start]
+            if not piece:
+                break
+            parts.append(piece)
+            start += len(piece)
+        return b"".join(parts)
+
+    async def exactly(self, start: int, size: int) -> bytes:
+        """As `read`; a file that ends before is MediaUnreadable."""
+        content = await self.read(start, size)
+        if len(content) < size:
+            raise MediaUnreadable("ends in the middle of its header")
+        return content
+
+    async def _block(self, number: int) -> bytes:
+        if number not in self._blocks:
+            if self._beginning_only or self.fetched + BLOCK > self._most:
+                raise NotExamined(f"the first {self.fetched // 1024} KiB that could be read do not suffice")
+            await self._fetch(number)
+        if number not in self._blocks and (self.length is None or number * BLOCK < self.length):
+            raise NotExamined(f"its server sends only the beginning; {self.fetched // 1024} KiB of it do not suffice")
+        return self._blocks.get(number, b"")
+
+    async def _fetch(self, number: int) -> None:
+        start = number * BLOCK
+        async with self._fetcher.get(self._url, {"Range": f"bytes={start}-{start + BLOCK - 1}"}) as response:
+            if response.status_code == 206 and (total := _total(response, start)) is not None:
+                await self._keep_range(response, number, total)
+                return
+            if response.status_code not in (206, 416):
+                await self._keep_beginning(response)
+                return
+        async with self._fetcher.get(self._url) as response:  # ranges are broken, or the file is empty
+            await self._keep_beginning(response)
+
+    async def _keep_range(self, response: httpx.Response, number: int, total: int) -> None:
+        if self.length not in (None, total):
+            raise FetchFailed("the file changed while it was looked at")
+        self.length = total
+        wanted = min(BLOCK, total - number * BLOCK)
+        block = await self._receive(response, wanted)
+        if len(block) < wanted:
+            raise FetchFailed("the server sent fewer bytes than it announced")
+        self._blocks[number] = block
+
+    async def _keep_beginning(self, response: httpx.Response) -> None:
+        status = response.status_code
+        if 400 <= status < 500 and status not in _PASSING:
+            raise MediaUnreadable(f"cannot be fetched: its server answers {status}")
+        if status != 200:
+            raise FetchFailed(f"its server answers {status}")
+        limit = max(BLOCK, (self._most - self.fetched) // BLOCK * BLOCK)
+        content = await self._receive(response, limit)
+        if len(content) < limit:
+            self.length = len(content)
+        else:
+            length = response.headers.get("Content-Length", "")
+            self.length = int(length) if re.fullmatch("[0-9]{1,18}", length) else None
+        self._blocks = {at // BLOCK: content[at : at + BLOCK] for at in range(0, len(content), BLOCK)}
+        self._beginning_only = True
+
+    async def _receive(self, response: httpx.Response, most: int) -> bytes:
+        body = bytearray()
+        async for chunk in response.aiter_raw():
+            body += chunk
+            if len(body) >= most:
+                break
+        self.fetched += len(body)
+        return bytes(body[:most])
+
+
+def _total(response: httpx.Response, start: int) -> int | None:
+    """The file's length where a partial answer begins as it was asked to, and says of how much it is a part."""
+    given = str(response.headers.get("Content-Range", "")).strip()
+    match = re.fullmatch(r"bytes ([0-9]{1,18})-[0-9]{1,18}/([0-9]{1,18})", given)
+    return int(match[2]) if match and int(match[1]) == start < int(match[2]) else None
