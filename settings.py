@@ -11,6 +11,7 @@ from typing import Annotated, Literal, TypeVar
 from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from manxue.url import is_object_store, media_url_problem
 from manxue.vocabulary import DEFAULT_BASE_URL
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
@@ -32,6 +33,8 @@ class Settings(BaseSettings):
     base_url: str = DEFAULT_BASE_URL
     output: str = "./videos"
     """Where videos go when a request names no `output`: a directory or an object store prefix."""
+    staging: str | None = None
+    """Object store prefix that the command line puts local files under; the worker signs URLs of them."""
     log_format: Literal["console", "json"] = "console"
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
 
@@ -41,6 +44,14 @@ class Settings(BaseSettings):
         if not value.startswith(("http://", "https://")):
             raise ValueError("must start with https:// (or http:// for a local stand-in)")
         return value.rstrip("/")
+
+    @field_validator("staging")
+    @classmethod
+    def _prefix(cls, value: str | None) -> str | None:
+        usable = value is None or (is_object_store(value) and not media_url_problem(f"{value.rstrip('/')}/name"))
+        if not usable or set(value or "") & set("?#"):
+            raise ValueError("must be an object store prefix: s3://bucket/prefix/, gs://bucket/… or az://container/…")
+        return value
 
 
 class WorkerSettings(Settings):

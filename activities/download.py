@@ -125,16 +125,9 @@ class Download:
             raise
         finally:
             part.close()
-        result = Downloaded(
-            uri=output.uri(name),
-            bytes=part.size,
-            sha256=sha256,
-            facts=facts,
-            manifest_uri=output.uri(f"{name}.json"),
-            renamed=name != names[0],
-        )
-        await self._write_manifest(output, name, given, done, result)
-        return result
+        video = {"uri": output.uri(name), "bytes": part.size, "sha256": sha256}
+        beside = await self._deliver_manifest(output, name, given, done, {**video, **facts.model_dump()})
+        return Downloaded(facts=facts, manifest_uri=output.uri(beside), renamed=name != names[0], **video)
 
     async def _completed(self, task_id: str) -> Completed:
         """The finished task with a fresh URL; the URL never leaves this activity."""
@@ -178,19 +171,20 @@ class Download:
             message = _kept(f"{error}; the file was set aside as {aside.name}", given)
             raise final(FailureType.VIDEO_INVALID, message, _details(given)) from None
 
-    async def _write_manifest(
-        self, output: Output, name: str, given: DownloadInput, done: Completed, result: Downloaded
-    ) -> None:
+    async def _deliver_manifest(
+        self, output: Output, name: str, given: DownloadInput, done: Completed, video: dict[str, Any]
+    ) -> str:
+        """Its name: the run id is in it where another run, or somebody else, has written one beside this video."""
         info = activity.info()
         text = manifest(
             workflow={"id": info.workflow_id, "run_id": info.workflow_run_id},
             task_id=given.task_id,
             request=given.request,
             provider={"created": done.created, "actual_duration": done.actual_duration, "amount": done.amount},
-            video={"uri": result.uri, "bytes": result.bytes, "sha256": result.sha256, **result.facts.model_dump()},
+            video=video,
             story=given.story,
         )
-        await output.put_text(text, f"{name}.json")
+        return await output.deliver_text(text, (f"{name}.json", f"{name}-{info.workflow_run_id}.json"))
 
 
 def _expected(request: CheckedRequest, done: Completed) -> Expected:

@@ -12,7 +12,7 @@ from temporalio.common import WorkflowIDConflictPolicy
 
 from activities.heartbeat import heartbeating
 from manxue.asset_review import REVIEW_ASSET, REVIEW_UPDATE, AssetReview, AssetToReview, Kind, ReviewRequest
-from manxue.redact import capped
+from manxue.redact import capped, redact
 from manxue.url import is_object_store
 from media.fetch import Fetcher
 from media.identity import content_identity, object_identity
@@ -53,6 +53,7 @@ class ReviewAssets:
             id=f"asset-{self._account}-{identity}",
             task_queue=activity.info().task_queue,
             id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
+            memo={"reference": redact(reference), "state": "reviewing"},
             static_summary=f"{kind} · {capped(reference, 150)}",
         )
         answer: AssetReview = await activity.client().execute_update_with_start_workflow(

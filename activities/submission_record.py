@@ -6,17 +6,22 @@ it there: no record means never sent, `accepted` names the task, `sending` alone
 """
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager, suppress
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 from pydantic import BaseModel, ValidationError
 from temporalio import activity
 from temporalio.client import AsyncActivityCancelledError
-from temporalio.service import RPCError
+
+T = TypeVar("T")
 
 _BEAT = 5.0
 """Seconds; well inside the submit activity's heartbeat timeout."""
+
+
+class Interrupted(Exception):
+    """The worker stops, and its grace period is over."""
 
 
 class SubmissionRecord(BaseModel):
@@ -40,34 +45,49 @@ class RecordKeeper:
     def __init__(self) -> None:
         info = activity.info()
         self._handle = activity.client().get_async_activity_handle(task_token=info.task_token)
-        self.entry: SubmissionRecord | None = None
+        self._entry: SubmissionRecord | None = None
 
     async def write(self, entry: SubmissionRecord) -> None:
         """Write an entry; returns when the server has it. Raises RPCError when it cannot be known to have it."""
-        self.entry = entry
+        if entry.task_id:
+            self._beat(entry)  # first, so that the SDK holds back nothing older that could overtake it
         with suppress(AsyncActivityCancelledError):  # recorded all the same; a POST in flight is always awaited
             await self._handle.heartbeat(entry.model_dump())
+        self._beat(entry)
 
     @asynccontextmanager
     async def beating(self) -> AsyncIterator[None]:
-        """Repeat the last entry while the block runs.
+        """Repeat the last entry while the block runs."""
 
-        The block's end waits for a beat under way, so that no old entry can follow a newer one.
-        """
-        over = asyncio.Event()
-        beat = asyncio.create_task(self._beat(over))
+        async def beat() -> None:
+            while True:
+                await asyncio.sleep(_BEAT)
+                self._beat(self._entry)
+
+        task = asyncio.create_task(beat())
         try:
             yield
         finally:
-            over.set()
-            with suppress(TimeoutError):
-                await asyncio.wait_for(beat, timeout=_BEAT)
+            task.cancel()
 
-    async def _beat(self, over: asyncio.Event) -> None:
-        while True:
-            with suppress(TimeoutError):
-                await asyncio.wait_for(over.wait(), timeout=_BEAT)
-            if over.is_set() or self.entry is None:
-                return
-            with suppress(RPCError):  # the server may be restarting; the answer of the POST matters more
-                await self.write(self.entry)
+    def _beat(self, entry: SubmissionRecord | None) -> None:
+        """By the SDK, whose own clock ends an activity that it hears nothing of; it does not see awaited heartbeats."""
+        if entry:
+            self._entry = entry
+            activity.heartbeat(entry.model_dump())
+
+
+async def to_its_end(work: Coroutine[Any, Any, T]) -> T:
+    """Await the work although the activity is cancelled, paused or timed out: whoever asked, its outcome matters more.
+
+    Raises Interrupted when the worker itself is about to end.
+    """
+    task = asyncio.ensure_future(work)
+    while True:
+        try:
+            return await asyncio.shield(task)
+        except asyncio.CancelledError:
+            details = activity.cancellation_details()
+            if task.done() or (details and details.worker_shutdown):
+                task.cancel()
+                raise Interrupted from None

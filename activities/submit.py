@@ -4,20 +4,23 @@ import asyncio
 from contextlib import suppress
 from typing import Any
 
+import structlog
 from pydantic import BaseModel
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError
 
-from activities.earlier_submissions import earlier_submissions
+from activities.earlier_submissions import RunsNotListed, earlier_submissions
 from activities.errors import NOT_SENT, RATE_LIMITED, final
 from activities.media_references import reachable
-from activities.submission_record import RecordKeeper, SubmissionRecord, read_record
+from activities.submission_record import Interrupted, RecordKeeper, SubmissionRecord, read_record, to_its_end
 from manxue.checked_request import CheckedRequest
 from manxue.client import ManxueClient
 from manxue.errors import AuthenticationFailed, InsufficientBalance, ManxueError, NotSent, RateLimited, Refused
 from manxue.failure import FailureDetails, FailureType
 from manxue.problem import problem
+
+log = structlog.stdlib.get_logger("submit")
 
 NOTHING_BOUGHT = frozenset(
     {
@@ -41,8 +44,8 @@ class SubmitInput(BaseModel):
     """Of the request as the caller gave it, to tell it from another one under the same workflow id."""
     ancestors: list[str] = []
     """Ids of runs that this one was reset from or continues."""
-    resubmit: bool = False
-    """The caller chose to send although an earlier create call may have been accepted."""
+    decided: int = 0
+    """Of how many create calls with an unknown outcome somebody has decided that they do not stand in the way."""
 
 
 class Submitted(BaseModel):
@@ -62,36 +65,36 @@ class Submit:
     @activity.defn(name="submit")
     async def submit(self, given: SubmitInput) -> Submitted:
         """Fails with a type of NOTHING_BOUGHT, or with SubmissionUnknown when nobody can know."""
-        if not given.resubmit:
+        record = RecordKeeper()
+        try:
             found = await self._already_submitted(given)
             if found:
                 return found
-        urls = await reachable(
-            [*given.request.images(), *given.request.reference_videos, *given.request.reference_audios]
-        )
-        body = given.request.with_media(urls).body()
-        record = RecordKeeper()
-        try:
+            body = await self._body(given.request)
             await record.write(SubmissionRecord(state="sending"))
         except RPCError as error:
             # Nothing is sent, but the record may say otherwise: it is the failure's type that tells.
-            raise ApplicationError(
-                f"Temporal did not acknowledge the record ({error.message})", type=NOT_SENT
-            ) from None
+            raise _not_sent(f"Temporal did not acknowledge the record ({error.message})") from None
+        except asyncio.CancelledError:
+            raise _not_sent("the worker was stopped before it sent anything") from None
         async with record.beating():
             task_id = await self._post(body)
-        # Whatever happens from here on, the id is known and is returned.
-        with suppress(RPCError, asyncio.CancelledError):
-            await record.write(SubmissionRecord(state="accepted", task_id=task_id))
+        # Whatever happens from here on, the id is known and is returned; should even that fail, it is in the log.
+        log.info("submission.accepted", task_id=task_id)
+        with suppress(RPCError, Interrupted):
+            await to_its_end(record.write(SubmissionRecord(state="accepted", task_id=task_id)))
         return Submitted(task_id=task_id)
+
+    async def _body(self, request: CheckedRequest) -> dict[str, Any]:
+        urls = await reachable([*request.images(), *request.reference_videos, *request.reference_audios])
+        return request.with_media(urls).body()
 
     async def _post(self, body: dict[str, Any]) -> str:
         try:
-            return (await self._manxue.create(body)).id
+            return (await to_its_end(self._manxue.create(body))).id
         except ManxueError as error:
             raise _failure(error) from None
-        except asyncio.CancelledError:
-            # Only a worker that stops and whose grace period is over gets here.
+        except Interrupted:
             raise _unknown("the worker was stopped while it waited for the provider's answer") from None
 
     async def _already_submitted(self, given: SubmitInput) -> Submitted | None:
@@ -108,8 +111,8 @@ class Submit:
             earlier = await earlier_submissions(
                 activity.client(), info.workflow_id, info.workflow_run_id, given.ancestors, NOTHING_BOUGHT
             )
-        except RPCError as error:
-            raise ApplicationError(f"earlier runs cannot be read ({error.message})", type=NOT_SENT) from None
+        except (RPCError, RunsNotListed) as error:
+            raise _not_sent(f"earlier runs cannot be read ({error})") from None
         for run in earlier:
             if run.fingerprint not in (None, given.fingerprint):
                 message = (
@@ -121,8 +124,9 @@ class Submit:
         for run in earlier:
             if run.task_id:
                 return Submitted(task_id=run.task_id, earlier_run=run.run_id)
-        if earlier:
-            raise _unknown(f"the earlier run {earlier[0].run_id} may have sent its create call; its outcome is unknown")
+        for run in earlier:
+            if run.unknown > given.decided:
+                raise _unknown(f"the earlier run {run.run_id} may have sent its create call; its outcome is unknown")
         return None
 
 
@@ -130,7 +134,7 @@ def _failure(error: ManxueError) -> ApplicationError:
     """What an answer to a create call means for the workflow."""
     match error:
         case NotSent():
-            return ApplicationError(str(error), type=NOT_SENT, non_retryable=True)
+            return _not_sent(str(error))
         case RateLimited():
             return ApplicationError(
                 str(error), {"retry_after": error.retry_after}, type=RATE_LIMITED, non_retryable=True
@@ -143,6 +147,10 @@ def _failure(error: ManxueError) -> ApplicationError:
             return final(FailureType.SUBMISSION_REFUSED, str(error))
         case _:
             return _unknown(str(error))
+
+
+def _not_sent(why: str) -> ApplicationError:
+    return ApplicationError(why, type=NOT_SENT, non_retryable=True)
 
 
 def _unknown(why: str) -> ApplicationError:

@@ -6,20 +6,21 @@ For demonstrations and tests, words decide how things end:
 * an image URL with `refuse` in its path: the asset's review ends in `Failed`;
 * plans of single calls that go wrong: see `emulator.faults`.
 
-Open to everyone are `GET /samples/portrait.png` (also `landscape`, `square`, under any folder below `/samples`) and
-`GET /_emulator/ledger`.
+Open to everyone are `GET /samples/portrait.png` (also `landscape`, `square`, under any folder below `/samples`),
+`GET /staging/{name}` for the files of a staging directory, and `GET /_emulator/ledger`.
 """
 
 import asyncio
 import hmac
 import json
+import re
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
@@ -36,6 +37,8 @@ from emulator.tasks import Task, Tasks
 from manxue.vocabulary import ASSET_STATUS_PATH, ASSET_UPLOAD_PATH, CREATE_PATH, RESULT_PATH
 
 Handler = Callable[[Request], Awaitable[Response]]
+
+_STAGED_NAME = re.compile(r"[0-9a-f]{64}(\.[a-z0-9]{1,10})?")
 
 
 class _NotJSON(Exception):
@@ -82,6 +85,7 @@ class _Calls:
             Route(ASSET_STATUS_PATH, self._with_key(self.asset_states), methods=["POST"]),
             Route(FILE_PATH, self._files.serve, methods=["GET"]),
             Route("/samples/{name:path}.png", self.sample, methods=["GET"]),
+            Route("/staging/{name}", self.staged, methods=["GET"]),
             Route("/_emulator/ledger", self.show_ledger, methods=["GET"]),
         ]
 
@@ -170,6 +174,12 @@ class _Calls:
         if content is None:
             return await _no_handler(request, None)
         return Response(content, media_type="image/png")
+
+    async def staged(self, request: Request) -> Response:
+        folder, name = self._config.staging, request.path_params["name"]
+        if folder and _STAGED_NAME.fullmatch(name) and await asyncio.to_thread((folder / name).is_file):
+            return FileResponse(folder / name)
+        return await _no_handler(request, None)
 
     async def show_ledger(self, request: Request) -> Response:
         return JSONResponse(self._ledger.as_json())

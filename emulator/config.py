@@ -1,6 +1,7 @@
 """What an emulator can be told: its key, its speed, how long things take."""
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from manxue.vocabulary import resolution
 
@@ -27,6 +28,9 @@ class EmulatorConfig:
     """Makes calls go wrong at random, the same way for the same seed; see `emulator.faults`."""
     wrapped_create: bool = False
     """Answer creates as resellers document it: `{"code": "0", "msg": null, "data": {"projectId": "..."}}`."""
+
+    staging: Path | None = None
+    """Directory of files that are served to everyone at `/staging/`, named by their SHA-256."""
 
     def render_seconds(self, model: str, duration: int) -> float:
         """From `processing` to `completed`, for `duration` seconds of video."""

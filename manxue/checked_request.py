@@ -1,5 +1,6 @@
 """The request as the rest of the program knows it: checked, legacy names resolved, defaults filled in."""
 
+import hashlib
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -53,6 +54,10 @@ class CheckedRequest(BaseModel):
         videos = [Medium(f"referenceVideos[{i}]", "video", url) for i, url in enumerate(self.reference_videos)]
         audios = [Medium(f"referenceAudios[{i}]", "audio", url) for i, url in enumerate(self.reference_audios)]
         return [*frames, *images, *videos, *audios]
+
+    def fingerprint(self) -> str:
+        """Tells this request from any other."""
+        return hashlib.sha256(self.model_dump_json().encode()).hexdigest()
 
     def body(self) -> dict[str, Any]:
         """The JSON body of the create call."""

@@ -85,7 +85,8 @@ class ManxueClient:
         except TimeoutError:
             raise UnknownOutcome("the provider did not finish its answer in time") from None
         except (httpx.RequestError, httpx.InvalidURL) as error:
-            raise from_transport(error) from None  # httpx errors hold the request, and with it the API key
+            failure = from_transport(error)  # without its cause: httpx errors hold the request, and with it the key
+            raise type(failure)(self._without_key(str(failure))) from None
         answer = self._parsed(content)
         if not response.is_success:
             said = said_in(answer) or ("" if answer is not None else self._without_key(_start_of(content)))

@@ -18,7 +18,8 @@ class Problem(BaseModel):
     """The field as the caller wrote it, with an index where it is a list: `referenceImages[2]`."""
     rule: str
     """A stable word to branch on: `required`, `type`, `empty`, `choice`, `range`, `max_items`, `url`, `conflict`,
-    `requires`, `unknown_field`, `recommended`, `unreadable`, `unreachable`."""
+    `requires`, `unknown_field`, `recommended`, `unreadable`, `unreachable`,
+    `file`, `staging`."""
     given: Any = None
     """What was given, shortened, query strings of URLs removed."""
     hint: str

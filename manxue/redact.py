@@ -5,6 +5,8 @@ from typing import Any
 
 _QUERY = re.compile(r"(?<![a-zA-Z0-9+.-])([a-zA-Z0-9+.-]++://[^\s?#\"'<>]*+)(\?[^\s\"'<>]*+)?")
 # Possessive, and a match for URLs without a query too: linear in the text, be it a whole file as base64.
+_BARE_QUERY = re.compile(r"\?[\w.~%\[\]-]+=[^\s\"'<>]*")
+"""Of a URL that lost its scheme, or whose slashes are escaped."""
 _USERINFO = re.compile(r"(://)[^\s/@\"'<>]+@")
 _BEARER = re.compile(r"(?i)\bbearer\s+[^\s\"',]+")
 
@@ -12,7 +14,7 @@ _BEARER = re.compile(r"(?i)\bbearer\s+[^\s\"',]+")
 def redact(text: str) -> str:
     """`text` without URL query strings (they may be signatures), URL passwords and bearer tokens."""
     text = _USERINFO.sub(r"\1…@", _QUERY.sub(lambda url: url[1] + ("?…" if url[2] else ""), text))
-    return _BEARER.sub("Bearer …", text)
+    return _BEARER.sub("Bearer …", _BARE_QUERY.sub("?…", text))
 
 
 def redact_json(value: Any) -> Any:

@@ -67,10 +67,6 @@ class Bucket(Output):
         await asyncio.to_thread(file.unlink)
         return True
 
-    async def put_text(self, text: str, name: str) -> None:
-        with self._explained(name):
-            await obstore.put_async(self._store, name, text.encode())
-
     async def holds(self, name: str, size: int, sha256: str) -> bool:
         digest = hashlib.sha256()
         with self._explained(name):
@@ -88,10 +84,10 @@ class Bucket(Output):
         try:
             yield
         except (BaseError, OSError) as error:
-            raise OutputUnavailable(f"{self.uri(name)} cannot be written: {_trouble(error)}") from None
+            raise OutputUnavailable(f"{self.uri(name)} cannot be written: {trouble(error)}") from None
 
 
-def _trouble(error: Exception) -> str:
+def trouble(error: Exception) -> str:
     """What is wrong, without addresses and secrets, and with the store's own code for it where it gave one."""
     text = str(error)
     kind = text.partition("\n")[0].rpartition(" - ")[2].partition(": <")[0]

@@ -32,16 +32,21 @@ class Output(ABC):
         """Move a finished local file to `name`; False, changing nothing, when something exists there."""
 
     @abstractmethod
-    async def put_text(self, text: str, name: str) -> None:
-        """Write a small text file, replacing an earlier one."""
-
-    @abstractmethod
     async def holds(self, name: str, size: int, sha256: str) -> bool:
         """Whether what exists under `name` has this many bytes and this digest."""
 
     @abstractmethod
     def uri(self, name: str) -> str:
         """The address of `name`, without any signature."""
+
+    async def deliver_text(self, text: str, names: tuple[str, ...]) -> str:
+        """Write a small text file under the first of `names` that is free or holds the same, and return that name."""
+        content = text.encode()
+        file = await asyncio.to_thread(_written, self.scratch, content)
+        try:
+            return await self.deliver(file, hashlib.sha256(content).hexdigest(), names)
+        finally:
+            await asyncio.to_thread(file.unlink, missing_ok=True)
 
     async def deliver(self, file: Path, sha256: str, names: tuple[str, ...]) -> str:
         """Move `file` to the first of `names` that is free or holds the same content, and return that name."""
@@ -88,21 +93,6 @@ class Directory(Output):
         self._sync_directory()
         return True
 
-    async def put_text(self, text: str, name: str) -> None:
-        await asyncio.to_thread(self._replace, text, self._path / name)
-
-    def _replace(self, text: str, target: Path) -> None:
-        try:
-            with tempfile.NamedTemporaryFile("w", dir=self._path, prefix=".", delete=False, encoding="utf-8") as file:
-                file.write(text)
-                file.flush()
-                os.fsync(file.fileno())
-            Path(file.name).chmod(0o644)
-            Path(file.name).replace(target)
-        except OSError as error:
-            raise OutputUnavailable(f"{target} cannot be written: {error.strerror}") from error
-        self._sync_directory()
-
     def _sync_directory(self) -> None:
         handle = os.open(self._path, os.O_RDONLY)
         try:
@@ -112,10 +102,27 @@ class Directory(Output):
 
     async def holds(self, name: str, size: int, sha256: str) -> bool:
         def same() -> bool:
-            with (self._path / name).open("rb") as file:
-                return hashlib.file_digest(file, "sha256").hexdigest() == sha256
+            try:
+                with (self._path / name).open("rb") as file:
+                    return hashlib.file_digest(file, "sha256").hexdigest() == sha256
+            except OSError:
+                return False  # a directory, a link to nowhere, or somebody else's
 
         return await asyncio.to_thread(same)
 
     def uri(self, name: str) -> str:
         return (self._path / name).as_uri()
+
+
+def _written(folder: Path, content: bytes) -> Path:
+    """A new file under a hidden name, on the disk."""
+    try:
+        with tempfile.NamedTemporaryFile(dir=folder, prefix=".", suffix=".part", delete=False) as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        path = Path(file.name)
+        path.chmod(0o644)
+    except OSError as error:
+        raise OutputUnavailable(f"{folder} cannot be written: {error.strerror}") from error
+    return path

@@ -23,14 +23,20 @@ class OtherRequest(Exception):
 
 
 async def start(
-    client: Client, task_queue: str, workflow_id: str, fields: Mapping[str, Any], request: CheckedRequest
+    client: Client,
+    task_queue: str,
+    workflow_id: str,
+    fields: Mapping[str, Any],
+    request: CheckedRequest,
+    contents: Mapping[str, str] | None = None,
 ) -> tuple[Run, bool]:
     """Start a run, or find the one that has this id already, open or closed: the same id is the same render.
 
-    `fields` is the input as JSON and `request` the checked request in it, for display. The flag says whether the run
-    is new. Raises OtherRequest when the id was used for something else to be rendered.
+    `fields` is the input as JSON and `request` the checked request in it, for display. `contents` maps references in it
+    to names of their content: the same content is the same request, wherever it lies. The flag says whether the run is
+    new. Raises OtherRequest when the id was used for something else to be rendered.
     """
-    fingerprint = _fingerprint(fields)
+    fingerprint = _fingerprint(fields, contents or {})
     try:
         await client.start_workflow(
             GENERATE_VIDEO,
@@ -54,7 +60,10 @@ async def start(
     return await Run.find(client, workflow_id), True
 
 
-def _fingerprint(fields: Mapping[str, Any]) -> str:
+def _fingerprint(fields: Mapping[str, Any], contents: Mapping[str, str]) -> str:
     """Of what is rendered and paid for; how often to ask and where to put the file may differ."""
     paid_for = {name: fields.get(name) for name in ("request", "extra", "task_id")}
-    return hashlib.sha256(json.dumps(paid_for, sort_keys=True).encode()).hexdigest()
+    text = json.dumps(paid_for, sort_keys=True)
+    for reference, name in contents.items():
+        text = text.replace(json.dumps(reference), json.dumps(name))
+    return hashlib.sha256(text.encode()).hexdigest()

@@ -9,11 +9,16 @@ from rich.text import Text
 
 from manxue.problem import Problem
 from manxue.redact import redact
+from starter.execution import Execution
 from starter.outcome import RunFailed
-from starter.run import Run
 from workflows.contract import Progress, VideoResult
 
 console = Console(stderr=True, highlight=False, soft_wrap=True)
+
+
+def is_moving() -> bool:
+    """Whether standard error is a terminal on which things can move."""
+    return console.is_terminal and not console.is_dumb_terminal
 
 
 def say(text: str, style: str = "") -> None:
@@ -27,6 +32,13 @@ def put(text: str) -> None:
     sys.stdout.flush()
 
 
+def put_rows(rows: list[tuple[str, str]]) -> None:
+    """Labels and values on standard output, in two columns."""
+    width = max(len(label) for label, _ in rows)
+    for label, value in rows:
+        put(f"{label:<{width}}  {value}")
+
+
 def error(text: str) -> None:
     """Why the command failed."""
     console.print(Text("error: ", style="bold red") + Text(redact(text)))
@@ -38,7 +50,7 @@ def location(uri: str) -> str:
     return unquote(parts.path) if parts.scheme == "file" else uri
 
 
-def run_link(ui_url: str | None, run: Run) -> str | None:
+def run_link(ui_url: str | None, run: Execution) -> str | None:
     """The page of the run in the Temporal Web UI, where it is known where that is."""
     if ui_url is None:
         return None

@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -86,13 +86,13 @@ def compose(options: Mapping[str, Any], document: Document | None, poll: Mapping
     return fields
 
 
-def check(fields: Mapping[str, Any]) -> tuple[GenerateVideoInput, CheckedRequest]:
+def check(fields: Mapping[str, Any], known: Sequence[Problem] = ()) -> tuple[GenerateVideoInput, CheckedRequest]:
     """The input and its request, when both keep every rule that is known offline.
 
-    Raises InvalidInput with all problems; they are found by the code that the worker runs.
+    Raises InvalidInput with all problems, those already `known` first; the code that finds them is the worker's.
     """
     run_input = read_input(RawValue(Payload(data=json.dumps(fields).encode())))
-    problems = list(run_input.problems)
+    problems = [*known, *run_input.problems]
     verdict = check_request(
         fields.get("request"),
         extra=fields.get("extra"),

@@ -12,8 +12,9 @@ from rich.table import Table
 from rich.text import Text
 
 from manxue.redact import redact
-from starter.display import console, decision_hint, elapsed, say
-from starter.run import NoWorkerAnswers, Run
+from starter.display import console, decision_hint, elapsed, is_moving, say
+from starter.execution import NoWorkerAnswers
+from starter.run import Run
 from workflows.contract import Phase, Progress
 
 _BAR_WIDTH = 20
@@ -36,7 +37,7 @@ class ProgressView:
     def __init__(self) -> None:
         self._rows: dict[str, _Row] = {}
         self._spinner = Spinner("dots")
-        self._moving = console.is_terminal and not console.is_dumb_terminal
+        self._moving = is_moving()
         self._live = Live(get_renderable=self._render, console=console, refresh_per_second=8)
 
     def __enter__(self) -> Self:

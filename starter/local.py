@@ -75,13 +75,14 @@ async def local_stack(options: StackOptions) -> AsyncIterator[LocalStack]:
 
     Raises LocalStackFailed, StateUnusable, and SettingsError when the real provider is asked for without a key.
     """
+    staging = options.state.resolve() / "staging"
     grace = load(WorkerSettings).shutdown_grace if options.real else _EMULATOR_GRACE
     async with AsyncExitStack() as parts:
         parts.enter_context(locked(options.state))
         server = await parts.enter_async_context(dev_server(options.state, options.port, options.ui_port))
-        emulator_url = None if options.real else await parts.enter_async_context(_emulator(options.speed))
-        speed = None if options.real else options.speed
-        state = LocalState(server.address, NAMESPACE, server.ui_url, os.getpid(), emulator_url, speed)
+        emulator_url = None if options.real else await parts.enter_async_context(_emulator(options.speed, staging))
+        speed, folder = (None, None) if options.real else (options.speed, str(staging))
+        state = LocalState(server.address, NAMESPACE, server.ui_url, os.getpid(), emulator_url, speed, folder)
         worker = await parts.enter_async_context(_worker(state, options.worker_log, grace))
         parts.enter_context(announced(options.state, state))
         yield LocalStack(state, server, worker, options)
@@ -107,11 +108,11 @@ def _provider_environment(emulator_url: str | None) -> dict[str, str]:
 
 
 @asynccontextmanager
-async def _emulator(speed: float) -> AsyncIterator[str]:
+async def _emulator(speed: float, staging: Path) -> AsyncIterator[str]:
     from emulator.config import EmulatorConfig
     from emulator.server import EmulatorServer
 
-    async with EmulatorServer(EmulatorConfig(api_key=EMULATOR_KEY, speed=speed)) as emulator:
+    async with EmulatorServer(EmulatorConfig(api_key=EMULATOR_KEY, speed=speed, staging=staging)) as emulator:
         yield emulator.url
 
 

@@ -26,6 +26,8 @@ class LocalState:
     emulator_url: str | None
     speed: float | None
     """How many times faster than the provider the emulator is; None with the real provider."""
+    staging_folder: str | None = None
+    """Directory whose files the emulator serves; None with the real provider."""
 
     def temporal_environment(self) -> dict[str, str]:
         """The variables that point a process at the embedded server, and at nothing from a configuration file."""

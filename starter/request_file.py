@@ -19,6 +19,8 @@ class Document:
     """A request file, as the fields of `GenerateVideoInput`."""
 
     fields: dict[str, Any]
+    folder: Path = Path()
+    """What relative paths in it are relative to."""
 
 
 def read_document(source: str) -> Document:
@@ -33,7 +35,8 @@ def read_document(source: str) -> Document:
     is_json = source.lower().endswith(".json") or text.lstrip().startswith("{")
     content = _json(text, name) if is_json else _yaml(text, name)
     whole = isinstance(content, dict) and "request" in content
-    return Document(content if whole else {"request": content})
+    folder = Path() if source == "-" else Path(source).expanduser().parent
+    return Document(content if whole else {"request": content}, folder)
 
 
 def _json(text: str, name: str) -> Any:

@@ -69,7 +69,7 @@ class GenerateVideo:
             return
         journal, state = self._journal, self._journal.state
         journal.enter(Phase.VALIDATING, "The request is being checked.")
-        read = read_input(raw)
+        read = read_input(raw, workflow.info().workflow_id)
         try:
             checked = await steps.validate(
                 ValidateInput(

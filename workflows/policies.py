@@ -48,7 +48,8 @@ LOOK_AGAIN_AFTER = timedelta(minutes=10)
 
 SUBMIT = ActivityConfig(
     start_to_close_timeout=timedelta(minutes=3),  # longer than the POST (75 s) with a look at earlier runs before it
-    heartbeat_timeout=timedelta(seconds=30),  # how soon a dead worker is noticed; beaten every 5 s
+    # How soon a dead worker is noticed; and how long the Temporal server may be away while an answer is awaited.
+    heartbeat_timeout=timedelta(seconds=60),
     retry_policy=RetryPolicy(maximum_attempts=1),  # only the workflow decides to pay
     # A cancelled run still waits for the answer to a POST in flight: its task id is what the caller paid for.
     cancellation_type=ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,

@@ -1,6 +1,7 @@
 """Any JSON at all, read as the input of `GenerateVideo`: never an exception, always a list of what is wrong."""
 
 import json
+import re
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,6 +17,8 @@ from manxue.problem import Problem, problem, sentence, unknown_field
 from workflows.contract import GENERATE_VIDEO, GenerateVideoInput, Poll, Resolution
 from workflows.run_state import ContinuedRun, RunState
 
+_UNLISTED = re.compile(r'[\\"\x00-\x1f\x7f]')
+"""In a workflow id: the server finds no run by such an id in its lists."""
 _MOST_BYTES = 256 * 1024
 _RESOLUTIONS = '{"action": "adopt", "task_id": "..."}, {"action": "resubmit"} or {"action": "abandon"}'
 
@@ -63,8 +66,17 @@ class RunInput:
     """The top-level fields as they came."""
 
 
-def read_input(raw: RawValue | ArgumentCount) -> RunInput:
+def read_input(raw: RawValue | ArgumentCount, workflow_id: str = "") -> RunInput:
     """Read the one argument. `given` is None when there are problems with the fields around `request`."""
+    read = _read(raw)
+    if _UNLISTED.search(workflow_id):
+        hint = "must not have quotes, backslashes or control characters: what was bought under it could not be found"
+        problems = [problem("workflow id", "format", workflow_id, hint), *read.problems]
+        return RunInput(None, problems, read.fields)
+    return read
+
+
+def _read(raw: RawValue | ArgumentCount) -> RunInput:
     if isinstance(raw, ArgumentCount):
         return RunInput(None, [_argument(f"{GENERATE_VIDEO} takes exactly one argument, a JSON object", raw.count)])
     if (size := len(raw.payload.data)) > _MOST_BYTES:

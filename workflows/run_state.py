@@ -35,6 +35,8 @@ class RunState(BaseModel):
     """Whether the caller named the task, so that nothing was submitted."""
     outcome_unknown: bool = False
     """Whether the outcome of a create call was, at any time, unknown."""
+    decided: int = 0
+    """How often it was decided to submit again all the same."""
     submitted_at: datetime | None = None
 
     polls: int = 0

@@ -1,6 +1,6 @@
 """The activities as the story calls them: each with its policy, its priority and a summary for the Web UI."""
 
-import hashlib
+import asyncio
 from datetime import timedelta
 from typing import Any
 
@@ -17,6 +17,9 @@ from manxue.checked_request import CheckedRequest
 from workflows.contract import GenerateVideoInput
 from workflows.policies import DOWNLOAD, POLL, POLL_PATIENCE, REVIEW_ASSETS, SUBMIT, VALIDATE, told
 from workflows.run_state import RunState
+
+_TURNS = 5
+"""Of the event loop: more than an activity's result needs to get from the server's news to its handle."""
 
 
 async def validate(given: ValidateInput) -> Validated:
@@ -36,19 +39,29 @@ async def review_assets(
     )
 
 
-async def submit(request: CheckedRequest, state: RunState, *, resubmit: bool) -> Submitted:
-    """Send the create call, once."""
+async def submit(request: CheckedRequest, state: RunState) -> Submitted:
+    """Send the create call, once. A cancellation meanwhile does not lose its outcome."""
     assert state.given
     assert state.request
     info = workflow.info()
     given = SubmitInput(
         request=request,
-        fingerprint=_fingerprint(state.request),
+        fingerprint=state.request.fingerprint(),
         ancestors=[info.original_execution_run_id, info.first_execution_run_id],
-        resubmit=resubmit,
+        decided=state.decided,
     )
     summary = f"create a {request.duration} s video with {request.model}"
-    return await workflow.execute_activity_method(Submit.submit, given, **told(SUBMIT, summary, _priority(state.given)))
+    config = told(SUBMIT, summary, _priority(state.given))
+    submission = workflow.start_activity_method(Submit.submit, given, **config)
+    try:
+        return await asyncio.shield(submission)
+    except asyncio.CancelledError:
+        # Outcome and cancellation can come in one workflow task; cancelling then would make the SDK drop the outcome.
+        for _ in range(_TURNS):
+            await asyncio.sleep(0)
+        if not submission.done():
+            submission.cancel()  # ends at once what no worker has yet; what a worker has is waited for
+        return await submission
 
 
 async def poll(state: RunState, patience: timedelta) -> PollAnswer:
@@ -86,7 +99,3 @@ def _story(state: RunState) -> dict[str, Any]:
 
 def _priority(given: GenerateVideoInput) -> Priority:
     return Priority(priority_key=given.priority, fairness_key=given.tenant)
-
-
-def _fingerprint(request: CheckedRequest) -> str:
-    return hashlib.sha256(request.model_dump_json().encode()).hexdigest()

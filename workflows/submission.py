@@ -3,6 +3,7 @@
 import asyncio
 from datetime import timedelta
 from enum import Enum, auto
+from typing import NoReturn
 
 from temporalio import workflow
 from temporalio.exceptions import ActivityError, ApplicationError, is_cancelled_exception
@@ -17,6 +18,10 @@ from workflows.contract import Phase, Resolution
 from workflows.failures import cause_of, end_by, failure
 from workflows.journal import Journal
 from workflows.policies import NOT_ACCEPTED_FIRST_WAIT, NOT_ACCEPTED_LONGEST_WAIT
+
+_MOST_RESUBMISSIONS = 1
+"""By the policy `resubmit`: whoever chose it may pay twice, and not a hundred times. Then the run asks."""
+_EARLIER_UNKNOWN = "An earlier create call may have been accepted, and is billed then: nobody knows."
 
 
 class Outcome(Enum):
@@ -73,18 +78,18 @@ class Submission:
 
     async def run(self, request: CheckedRequest) -> str:
         """Submit until it is known what became of it. The task id, or a failure of the contract."""
-        resubmit, wait = False, NOT_ACCEPTED_FIRST_WAIT
+        wait = NOT_ACCEPTED_FIRST_WAIT
         while True:
             self._require_time()
             try:
-                submitted = await steps.submit(request, self._journal.state, resubmit=resubmit)
+                submitted = await steps.submit(request, self._journal.state)
                 return self._found(submitted.task_id) if submitted.earlier_run else submitted.task_id
             except ActivityError as error:
                 if is_cancelled_exception(error):
                     raise  # before a worker took it up: nothing was sent
                 outcome, told = outcome_of(error)
-                state = self._journal.state
-                state.outcome_unknown = state.outcome_unknown or outcome is Outcome.UNKNOWN
+                if outcome is Outcome.UNKNOWN:
+                    self._journal.state.outcome_unknown = True
                 if outcome is not Outcome.ACCEPTED and workflow.cancellation_reason() is not None:
                     raise asyncio.CancelledError from None  # it came while the answer was awaited
                 match outcome:
@@ -94,12 +99,19 @@ class Submission:
                         await self._pause(_asked_for(error) or wait, told)
                         wait = min(wait * 2, NOT_ACCEPTED_LONGEST_WAIT)
                     case Outcome.REFUSED:
-                        end_by(error, FailureType.SUBMISSION_REFUSED)
+                        self._refused(error, told)
                     case Outcome.UNKNOWN:
                         task_id = await self._decide(told)
                         if task_id:
                             return self._found(task_id)
-                        resubmit = True
+                        self._journal.state.decided += 1
+
+    def _refused(self, error: ActivityError, told: str) -> NoReturn:
+        cause = cause_of(error)
+        if self._journal.state.outcome_unknown and cause:
+            message = f"{told}. {_EARLIER_UNKNOWN}"
+            raise failure(FailureType(str(cause.type)), message) from None
+        end_by(error, FailureType.SUBMISSION_REFUSED)
 
     def _found(self, task_id: str) -> str:
         """A task that was accepted some time ago: it may be finished, so the first poll is due at once."""
@@ -110,7 +122,8 @@ class Submission:
         """The task id to adopt, or None to submit again."""
         given = self._journal.state.given
         policy = given.on_unknown_submission if given else "hold"
-        if policy == "resubmit":
+        if policy == "resubmit" and self._journal.state.decided < _MOST_RESUBMISSIONS:
+            await self._pause(NOT_ACCEPTED_FIRST_WAIT, f"{_unknown(why)}; the caller chose to submit again then")
             return None
         if policy == "fail":
             raise failure(FailureType.SUBMISSION_UNKNOWN, _unknown(why))
@@ -128,12 +141,13 @@ class Submission:
     async def _pause(self, wait: timedelta, why: str) -> None:
         wait = min(wait, max(self._journal.deadline - workflow.now(), timedelta(0)))
         self._journal.say(f"The provider has not accepted the task: {why}. It is submitted again in {wait.seconds} s.")
-        await workflow.sleep(wait, summary=f"not accepted; submit again in {wait.seconds} s")
+        await workflow.sleep(wait, summary=f"submit again in {wait.seconds} s")
 
     def _require_time(self) -> None:
         if workflow.now() >= self._journal.deadline:
             last = self._journal.state.message
-            message = f"the provider did not accept the task before the deadline; nothing was bought. {last}"
+            bought = _EARLIER_UNKNOWN if self._journal.state.outcome_unknown else "Nothing was bought."
+            message = f"the provider did not accept the task before the deadline. {bought} {last}"
             raise failure(FailureType.DEADLINE_EXCEEDED, message)
 
 

@@ -7,7 +7,7 @@ from contextlib import suppress
 import typer
 from temporalio.runtime import Runtime, TelemetryConfig
 
-from starter.cli import runs, stack
+from starter.cli import assets, runs, stack
 from starter.cli.demo import demo
 from starter.cli.exit_codes import MEANINGS, guarded
 from starter.cli.generate import generate
@@ -36,6 +36,7 @@ for command, panel in (
     (stack.setup, _RUN_IT),
 ):
     app.command(rich_help_panel=panel)(command)
+app.add_typer(assets.app, name="assets", rich_help_panel=_GENERATE)
 
 
 def main() -> None:

@@ -6,15 +6,18 @@ from collections.abc import Callable
 from temporalio.service import RPCError
 
 from connection import TemporalUnavailable
+from media.staging import StagingFailed
 from settings import SettingsError
 from starter import display
 from starter.client import OtherRequest
 from starter.dev_server import LocalStackFailed
+from starter.execution import NotPossible, NoWorkerAnswers
 from starter.inputs import InvalidInput
 from starter.local_state import StateUnusable
 from starter.outcome import RunFailed
 from starter.request_file import RequestFileUnreadable
-from starter.run import NotPossible, NoWorkerAnswers, RunNotFound
+from starter.reviews import ReviewNotFound
+from starter.run import RunNotFound
 
 DONE = 0
 FAILED = 1
@@ -25,11 +28,11 @@ INTERRUPTED = 130
 
 MEANINGS = {
     DONE: "done",
-    FAILED: "the run ended without a video",
+    FAILED: "the run ended without a video, or an asset without approval",
     BAD_INPUT: "wrong options, request or settings; nothing was started",
     NOT_NOW: "not found, not finished, or not possible in the run's phase",
-    UNAVAILABLE: "Temporal, the worker or the local stack cannot be used",
-    INTERRUPTED: "stopped watching by Ctrl-C; the run goes on",
+    UNAVAILABLE: "Temporal, the worker, the staging or the local stack cannot be used",
+    INTERRUPTED: "stopped watching by Ctrl-C; what was started goes on",
 }
 
 
@@ -70,10 +73,10 @@ def _told(error: Exception) -> int:
         case SettingsError() | RequestFileUnreadable() | OtherRequest():
             display.error(str(error))
             return BAD_INPUT
-        case RunNotFound() | NotPossible():
+        case RunNotFound() | ReviewNotFound() | NotPossible():
             display.error(str(error))
             return NOT_NOW
-        case TemporalUnavailable() | NoWorkerAnswers() | LocalStackFailed() | StateUnusable():
+        case TemporalUnavailable() | NoWorkerAnswers() | LocalStackFailed() | StateUnusable() | StagingFailed():
             display.error(str(error))
             return UNAVAILABLE
         case RPCError():

@@ -4,19 +4,24 @@ import re
 import secrets
 import string
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import typer
 
+from manxue.checked_request import CheckedRequest
 from manxue.problem import problem
+from settings import Settings, load
 from starter import display
 from starter.cli import options as given
-from starter.cli.session import Session, in_session
+from starter.cli.session import Session, in_session, stack_in_use
 from starter.cli.watching import wait_and_show
 from starter.client import start
 from starter.inputs import InvalidInput, check, compose
 from starter.request_file import Document, read_document
+from starter.staging import LocalMedia, staging_place
 
 _ID = re.compile(r"[^\s\x00-\x1f\x7f]{1,200}")
 
@@ -55,26 +60,37 @@ def generate(
     """Generate one video and wait for the file. Its path alone goes to standard output."""
     identity = _identity(key, workflow_id)
     document = read_document(request) if request is not None else None
-    check(compose(ctx.params, document, {}))  # before anything else: a wrong request needs no server
+    order = _order(ctx.params, document)  # before anything else: a wrong request needs no server
 
     async def work(session: Session) -> None:
-        await _generate(session, ctx.params, document, identity, detach=detach, as_json=as_json)
+        await _generate(session, order, identity, detach=detach, as_json=as_json)
 
     in_session(work)
 
 
-async def _generate(
-    session: Session,
-    options: Mapping[str, Any],
-    document: Document | None,
-    workflow_id: str,
-    *,
-    detach: bool,
-    as_json: bool,
-) -> None:
-    fields = compose(options, document, session.stack.poll_rhythm() if session.stack else {})
-    _, checked = check(fields)
-    run, is_new = await start(session.client, session.settings.task_queue, workflow_id, fields, checked)
+@dataclass(frozen=True)
+class _Order:
+    """What is to be started, checked, with the files that must be uploaded before."""
+
+    fields: dict[str, Any]
+    request: CheckedRequest
+    media: LocalMedia
+
+
+def _order(options: Mapping[str, Any], document: Document | None) -> _Order:
+    """Raises InvalidInput with all that is wrong, and SettingsError."""
+    stack = stack_in_use()
+    media = LocalMedia(staging_place(load(Settings), stack))
+    fields = compose(options, document, stack.poll_rhythm() if stack else {})
+    fields["request"] = media.in_request(fields["request"], options, document.folder if document else Path())
+    _, request = check(fields, media.problems)
+    return _Order(fields, request, media)
+
+
+async def _generate(session: Session, order: _Order, workflow_id: str, *, detach: bool, as_json: bool) -> None:
+    await order.media.upload()
+    queue = session.settings.task_queue
+    run, is_new = await start(session.client, queue, workflow_id, order.fields, order.request, order.media.names)
     link = session.link(run)
     said = "started" if is_new else f"exists already ({run.status}), nothing new was started:"
     display.say(" ".join(filter(None, (said, run.id, link))))

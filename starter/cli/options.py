@@ -24,14 +24,14 @@ Model = Annotated[str | None, typer.Option(help=f"Default: {DEFAULT_MODEL}.", ri
 Prompt = Annotated[str | None, typer.Option("--prompt", "-p", rich_help_panel=_BODY)]
 Duration = Annotated[int | None, typer.Option(metavar="SECONDS", help="4 to 15, default 5.", rich_help_panel=_BODY)]
 Ratio = Annotated[str | None, typer.Option(help=f"One of {', '.join(RATIOS)}.", rich_help_panel=_BODY)]
-FirstImage = Annotated[str | None, typer.Option(metavar="URL", help="The first frame.", rich_help_panel=_BODY)]
+FirstImage = Annotated[str | None, typer.Option(metavar="URL|FILE", help="The first frame.", rich_help_panel=_BODY)]
 LastImage = Annotated[
-    str | None, typer.Option(metavar="URL", help="The last frame, with --first-image.", rich_help_panel=_BODY)
+    str | None, typer.Option(metavar="URL|FILE", help="The last frame, with --first-image.", rich_help_panel=_BODY)
 ]
 
 
 def _references(kind: str, most: int) -> object:
-    return typer.Option(metavar="URL", help=f"A reference {kind}; up to {most} times.", rich_help_panel=_BODY)
+    return typer.Option(metavar="URL|FILE", help=f"A reference {kind}; up to {most} times.", rich_help_panel=_BODY)
 
 
 ReferenceImage = Annotated[list[str] | None, _references("image", MAX_REFERENCE_IMAGES)]

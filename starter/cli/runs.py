@@ -10,8 +10,9 @@ from starter import display
 from starter.cli.exit_codes import NOT_NOW, Stopped
 from starter.cli.session import Session, in_session
 from starter.cli.watching import show_result, wait_and_show
+from starter.execution import NotPossible, NoWorkerAnswers
 from starter.outcome import RunFailed
-from starter.run import NotPossible, NoWorkerAnswers, Run
+from starter.run import Run
 from workflows.contract import Progress, Resolution
 
 RunId = Annotated[str, typer.Argument(metavar="ID", help="The workflow id, as `manxue generate` prints it.")]
@@ -48,9 +49,7 @@ def _show_status(run: Run, progress: Progress | None, link: str | None) -> None:
     ]
     rows += display.progress_lines(progress) if progress else []
     rows += [("web ui", link)] if link else []
-    width = max(len(label) for label, _ in rows)
-    for label, value in rows:
-        display.put(f"{label:<{width}}  {value}")
+    display.put_rows(rows)
     if progress and progress.decision:
         display.say(display.decision_hint(run.id))
 

@@ -13,6 +13,7 @@ from connection import connect
 from settings import Settings, load
 from starter import display
 from starter.cli.exit_codes import INTERRUPTED, UNAVAILABLE, Stopped
+from starter.execution import Execution
 from starter.local_state import LocalState, running_stack
 from starter.run import Run
 
@@ -33,9 +34,16 @@ class Session:
         """Look a run up. Raises RunNotFound."""
         return await Run.find(self.client, workflow_id)
 
-    def link(self, run: Run) -> str | None:
+    def link(self, run: Execution) -> str | None:
         """The page of the run in the Web UI, where it is known where that is."""
         return display.run_link(self.stack.ui_url if self.stack else os.environ.get("TEMPORAL_UI_URL"), run)
+
+
+def stack_in_use() -> LocalState | None:
+    """The local stack that runs in this directory, unless the environment names another Temporal server."""
+    stack = running_stack()
+    elsewhere = any(os.environ.get(name) for name in _EXPLICIT)
+    return None if stack and elsewhere and os.environ.get("TEMPORAL_ADDRESS") != stack.address else stack
 
 
 async def open_session() -> Session:
@@ -44,13 +52,11 @@ async def open_session() -> Session:
     Raises TemporalUnavailable and SettingsError.
     """
     settings = load(Settings)
-    stack = running_stack()
+    stack = stack_in_use()
     if stack and not any(os.environ.get(name) for name in _EXPLICIT):
         display.say(f"using the local stack of this directory: Temporal at {stack.address}", "dim")
         for name, value in stack.temporal_environment().items():
             os.environ[name] = os.environ.get(name) or value
-    elif stack and os.environ.get("TEMPORAL_ADDRESS") != stack.address:
-        stack = None
     return Session(await connect(), settings, stack)
 
 
@@ -64,13 +70,15 @@ def in_session(work: Callable[[Session], Awaitable[None]]) -> None:
 
 
 @contextmanager
-def interruptible(workflow_id: str) -> Iterator[None]:
-    """While a run is watched, Ctrl-C and a server that is gone stop the watching and not the run."""
-    again = f"the run goes on. Watch it again: manxue watch {workflow_id}"
+def interruptible(again: str, otherwise: str = "") -> Iterator[None]:
+    """While something is watched, Ctrl-C and a server that is gone stop only the watching.
+
+    `again` says how to go on watching, and `otherwise` what else can be done.
+    """
     try:
         yield
     except asyncio.CancelledError:
-        raise Stopped(INTERRUPTED, f"stopped watching; {again}. Cancel it: manxue cancel {workflow_id}") from None
+        raise Stopped(INTERRUPTED, f"stopped watching; {again}{otherwise}") from None
     except RPCError as error:
         raise Stopped(
             UNAVAILABLE, f"the Temporal server does not answer any more ({error.message}); {again}"

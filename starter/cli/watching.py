@@ -11,7 +11,8 @@ from workflows.contract import Phase, VideoResult
 
 async def wait_and_show(run: Run, link: str | None, *, as_json: bool) -> None:
     """Wait for the video. Raises RunFailed, and Stopped when interrupted."""
-    with interruptible(run.id), ProgressView() as view:
+    again = f"the run goes on. Watch it again: manxue watch {run.id}"
+    with interruptible(again, f". Cancel it: manxue cancel {run.id}"), ProgressView() as view:
         result = await followed(run, view)
     show_result(result, link, as_json=as_json)
 

@@ -10,7 +10,7 @@ from temporalio.client import Client
 
 from tests.support.dying_worker import POINTS
 from tests.support.processes import BIN, DevServer, WorkerProcess, worker_process
-from tests.support.provider import Provider, held_create, reached
+from tests.support.provider import Provider, bad_gateway, held_create, reached
 from tests.support.runs import FAST, Runs, outcome, path_of, request, until, until_phase
 from tests.support.video import mp4
 
@@ -48,7 +48,7 @@ async def test_killed_at_each_point_around_the_create_call_a_worker_costs_a_ques
         handle = await Runs(client, queue).start(request=request(f"{queue} x"), poll=FAST)
         await asyncio.to_thread(dying.process.wait, 30)
         await asyncio.to_thread(start_worker, queue)
-        now = await until(handle, lambda now: now["phase"] in ("needs_decision", "completed"), 60)
+        now = await until(handle, lambda now: now["phase"] in ("needs_decision", "completed"), 90)
         held = now["phase"] == "needs_decision"
         if held:
             accepted = [task.id for task in provider.tasks.values() if f"{queue} x" in task.body["prompt"]]
@@ -75,7 +75,7 @@ async def test_a_worker_killed_while_the_provider_works_on_its_answer_leaves_a_q
         await reached(provider, word)
         first.kill()
     start_worker()
-    await until_phase(handle, "needs_decision", 60)
+    await until_phase(handle, "needs_decision", 90)
     await handle.execute_update("resolve_submission", {"action": "adopt", "task_id": list(provider.tasks)[-1]})
     await outcome(handle)
     assert len(provider.creates_of(word)) == 1
@@ -95,6 +95,49 @@ async def test_one_of_two_workers_stopped_during_the_create_call_finishes_it(
         assert await asyncio.to_thread(first.process.wait, 30) == 0
     await outcome(handle)
     assert len(provider.creates_of(word)) == 1
+
+
+async def test_a_cancellation_that_arrives_together_with_the_answer_does_not_lose_it(
+    own_runs: Runs, start_worker: StartWorker, provider: Provider, word: str
+) -> None:
+    """A rolling deploy: the old worker finishes the call; the new one learns of outcome and cancellation at once."""
+    with held_create(provider, word) as answer:
+        first = start_worker()
+        handle = await own_runs.start(request=request(word), poll=FAST)
+        await reached(provider, word)
+        first.process.terminate()
+        await asyncio.sleep(0.5)
+        await handle.cancel()
+        answer.set()
+        assert await asyncio.to_thread(first.process.wait, 30) == 0
+    start_worker()
+    told = await until_phase(handle, "canceled")
+    assert list(provider.tasks)[-1] in told["message"]
+
+
+async def test_a_resubmission_that_was_interrupted_is_not_repeated_unasked(
+    own_runs: Runs, start_worker: StartWorker, provider: Provider, word: str, server: DevServer
+) -> None:
+    first_answer = [bad_gateway]
+    provider.on_create[word] = lambda body: first_answer.pop()() if first_answer else None
+    first = start_worker()
+    handle = await own_runs.start(request=request(word), poll=FAST)
+    await until_phase(handle, "needs_decision")
+    with held_create(provider, word):
+        await handle.execute_update("resolve_submission", {"action": "resubmit"})
+        async with asyncio.timeout(20):
+            while len(provider.creates_of(word)) < 2:
+                await asyncio.sleep(0.05)
+        (pending,) = (await handle.describe()).raw_description.pending_activities
+        command = ["activity", "update-options", "-w", handle.id, "--activity-id", pending.activity_id]
+        command += ["--retry-maximum-attempts", "5", "--address", server.address]
+        process = await asyncio.create_subprocess_exec(BIN / "temporal", *command)
+        assert await process.wait() == 0
+        first.kill()
+    start_worker()
+    await until_phase(handle, "needs_decision", 90)
+    assert len(provider.creates_of(word)) == 2
+    await handle.cancel()
 
 
 async def test_a_worker_whose_grace_is_over_before_the_answer_leaves_a_question_at_once(
@@ -125,7 +168,7 @@ async def test_an_activity_reset_during_the_create_call_asks_instead_of_buying_a
         assert await process.wait() == 0
         first.kill()
     start_worker()
-    await until_phase(handle, "needs_decision", 60)
+    await until_phase(handle, "needs_decision", 90)
     assert len(provider.creates_of(word)) == 1
     await handle.cancel()
 
@@ -220,15 +263,35 @@ async def test_a_download_goes_on_at_the_byte_where_a_killed_worker_stopped(
     assert 3 * MIB <= int(str(second_range).removeprefix("bytes=").removesuffix("-")) <= 4 * MIB
 
 
+@pytest.mark.parametrize("taken", ["file", "directory", "link to nowhere"])
 async def test_what_lies_under_the_final_name_is_never_overwritten(
-    runs: Runs, provider: Provider, word: str, tmp_path: Path
+    runs: Runs, provider: Provider, word: str, tmp_path: Path, taken: str
 ) -> None:
-    (tmp_path / f"{word}.mp4").write_bytes(b"somebody's own file")
+    name = tmp_path / f"{word}.mp4"
+    match taken:
+        case "file":
+            name.write_bytes(b"somebody's own file")
+        case "directory":
+            name.mkdir()
+        case _:
+            name.symlink_to("/nonexistent/place")
+    before = (name.lstat().st_ino, name.lstat().st_mtime_ns)
     given: dict[str, Any] = {"request": request(word), "poll": FAST, "name": word, "output": tmp_path.as_uri()}
     result = await runs.result(given)
-    assert (tmp_path / f"{word}.mp4").read_bytes() == b"somebody's own file"
+    assert (name.lstat().st_ino, name.lstat().st_mtime_ns) == before
     assert path_of(result).name == f"{word}-{result['task_id']}.mp4"
     assert not [path for path in tmp_path.iterdir() if path.name.startswith(".")]
+
+
+async def test_a_file_under_the_manifests_name_is_kept(
+    runs: Runs, provider: Provider, word: str, tmp_path: Path
+) -> None:
+    (tmp_path / f"{word}.mp4.json").write_text("somebody's own")
+    given: dict[str, Any] = {"request": request(word), "poll": FAST, "name": word, "output": tmp_path.as_uri()}
+    result = await runs.result(given)
+    assert (tmp_path / f"{word}.mp4.json").read_text() == "somebody's own"
+    assert path_of(result).name == f"{word}.mp4"
+    assert result["task_id"] in (tmp_path / result["manifest_uri"].rpartition("/")[2]).read_text()
 
 
 async def test_an_output_that_goes_away_after_the_purchase_costs_nothing(

@@ -242,7 +242,8 @@ async def test_an_api_key_that_is_refused_is_named_as_such(
 async def test_what_the_provider_says_is_repeated_without_its_secrets(
     runs: Runs, provider: Provider, word: str
 ) -> None:
-    said = f"could not store https://bucket.example/x.mp4?{SIGNATURE} for {API_KEY}" + "x" * 3_000_000
+    said = f"could not store https://bucket.example/x.mp4?{SIGNATURE} for {API_KEY}, also x.mp4?{SIGNATURE}."
+    said += "x" * 3_000_000
     provider.on_query[word] = lambda task: provider.status(task, "failed", error={"message": said})
     failure = await runs.failure(request=request(word), poll=FAST)
     assert failure.type == "RenderFailed"

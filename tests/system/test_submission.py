@@ -1,11 +1,14 @@
 """Paid once: whatever becomes of a create call, the provider is never asked twice unless somebody chose so."""
 
+import asyncio
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 from starlette.responses import JSONResponse, Response
 from temporalio.api.common.v1 import WorkflowExecution
+from temporalio.api.enums.v1 import EventType
+from temporalio.api.history.v1 import HistoryEvent
 from temporalio.api.workflowservice.v1 import ResetWorkflowExecutionRequest
 from temporalio.client import WorkflowHandle, WorkflowUpdateFailedError
 from temporalio.exceptions import ApplicationError
@@ -186,3 +189,68 @@ async def test_a_decision_that_is_none_is_refused_with_what_to_give(
     assert '{"action": "resubmit"}' in refused.value.cause.message
     assert (await progress(handle))["phase"] == "needs_decision"
     await cancel(handle)
+
+
+@pytest.mark.parametrize("workflow_id", ["C:\\orders\\4711", 'say "hello"', "two\nlines"])
+async def test_a_workflow_id_that_the_server_could_not_find_again_is_refused(
+    runs: Runs, provider: Provider, word: str, workflow_id: str
+) -> None:
+    failure = await failure_of(await runs.start({"request": request(word)}, workflow_id=f"{workflow_id}{word}"))
+    assert failure.type == "InvalidRequest"
+    assert failure.details[0]["problems"][0]["field"] == "workflow id"
+    assert provider.creates_of(word) == []
+
+
+@pytest.mark.parametrize("policy", ["hold", "resubmit"])
+async def test_a_reset_after_a_resubmission_adopts_what_that_bought(
+    runs: Runs, provider: Provider, word: str, policy: str
+) -> None:
+    provider.on_create[word] = once(bad_gateway)
+    handle = await runs.start(request=request(word), poll=FAST, on_unknown_submission=policy)
+    if policy == "hold":
+        await until_phase(handle, "needs_decision")
+        await handle.execute_update("resolve_submission", {"action": "resubmit"})
+    first = await outcome(handle)
+    events = [event async for event in handle.fetch_history_events()]
+    tasks = [event.event_id for event in events if event.event_type == EventType.EVENT_TYPE_WORKFLOW_TASK_COMPLETED]
+    decided = max(event.event_id for event in events if is_submission(event))
+    again = await reset(handle, max(task for task in tasks if task < decided))
+    assert (await outcome(again))["task_id"] == first["task_id"]
+    assert len(provider.creates_of(word)) == 2
+
+
+def is_submission(event: HistoryEvent) -> bool:
+    """Whether a submit activity is scheduled here."""
+    return event.activity_task_scheduled_event_attributes.activity_type.name == "submit"
+
+
+async def test_the_policy_resubmit_pays_twice_at_most_and_then_asks(runs: Runs, provider: Provider, word: str) -> None:
+    provider.on_create[word] = lambda body: bad_gateway()
+    handle = await runs.start(request=request(word), poll=FAST, on_unknown_submission="resubmit")
+    await until_phase(handle, "needs_decision")
+    assert len(provider.creates_of(word)) == 2
+    await cancel(handle)
+
+
+async def test_a_refusal_after_an_unknown_outcome_says_that_something_may_have_been_bought(
+    runs: Runs, provider: Provider, word: str
+) -> None:
+    answers: list[Callable[[], Any]] = [lambda: JSONResponse({"msg": "no credit"}, 402), bad_gateway]
+    provider.on_create[word] = lambda body: answers.pop()()
+    failure = await runs.failure(request=request(word), poll=FAST, on_unknown_submission="resubmit")
+    assert failure.type == "InsufficientBalance"
+    assert "may have been accepted" in failure.message
+
+
+async def test_an_answer_may_take_longer_than_a_dead_worker_takes_to_be_noticed(
+    runs: Runs, provider: Provider, word: str
+) -> None:
+    """Within the create call's timeout of 60 s without a byte."""
+    with held_create(provider, word) as answer:
+        handle = await runs.start(request=request(word), poll=FAST)
+        await reached(provider, word)
+        await asyncio.sleep(50)
+        assert (await progress(handle))["phase"] == "submitting"
+        answer.set()
+        assert (await outcome(handle))["task_id"] in provider.tasks
+    assert len(provider.creates_of(word)) == 1

@@ -1,0 +1,110 @@
+"""One workflow execution, as what is asked of it and how it answers. Prints nothing."""
+
+import asyncio
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from temporalio.client import (
+    Client,
+    WorkflowExecutionDescription,
+    WorkflowExecutionStatus,
+    WorkflowHandle,
+    WorkflowQueryFailedError,
+    WorkflowUpdateFailedError,
+    WorkflowUpdateRPCTimeoutOrCancelledError,
+    WorkflowUpdateStage,
+)
+from temporalio.exceptions import ApplicationError
+from temporalio.service import RPCError, RPCStatusCode
+
+_SILENT = (RPCStatusCode.CANCELLED, RPCStatusCode.DEADLINE_EXCEEDED)
+_PATIENCE = 10.0
+"""Seconds that a worker has to answer. At 20 s the server says that none has taken an update, and the SDK asks anew."""
+
+
+class NoWorkerAnswers(Exception):
+    """No worker of the task queue has answered in time."""
+
+
+class NotPossible(Exception):
+    """The execution does not accept this now: it is closed, or not in the phase for it. The text is the reason."""
+
+
+async def describe(client: Client, workflow_id: str) -> WorkflowExecutionDescription | None:
+    """The latest execution with this id; None when there is none."""
+    try:
+        return await client.get_workflow_handle(workflow_id).describe()
+    except RPCError as error:
+        if error.status is not RPCStatusCode.NOT_FOUND:
+            raise
+        return None
+
+
+@dataclass(frozen=True)
+class Execution:
+    """One execution, by its workflow id. The handle follows it over continue-as-new."""
+
+    handle: WorkflowHandle[Any, Any]
+    description: WorkflowExecutionDescription
+
+    @property
+    def id(self) -> str:
+        """The workflow id."""
+        return self.handle.id
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it was going on when it was looked up."""
+        return self.description.status is WorkflowExecutionStatus.RUNNING
+
+    @property
+    def status(self) -> str:
+        """Temporal's word for its state, such as `running` or `completed`."""
+        status = self.description.status
+        return status.name.lower().replace("_", " ") if status else "unknown"
+
+    async def query(self, name: str, result_type: type) -> Any:
+        """Ask. Raises NoWorkerAnswers, or NotPossible when it never got as far as a worker."""
+        try:
+            # Not `rpc_timeout`: the SDK tries again when two queries wait side by side, each time with that anew.
+            async with asyncio.timeout(_PATIENCE):
+                return await self.handle.query(name, result_type=result_type)
+        except TimeoutError as error:
+            raise self._silence() from error
+        except RPCError as error:
+            if error.status in _SILENT:
+                raise self._silence() from error
+            raise NotPossible(error.message) from error
+        except WorkflowQueryFailedError as error:
+            raise NotPossible(error.message) from error
+
+    async def update(self, name: str, *args: Any) -> Any:
+        """Steer. Raises NotPossible and NoWorkerAnswers."""
+        try:
+            accepted = await self.handle.start_update(
+                name,
+                args=list(args),
+                wait_for_stage=WorkflowUpdateStage.ACCEPTED,
+                rpc_timeout=timedelta(seconds=_PATIENCE),
+            )
+            return await accepted.result()
+        except WorkflowUpdateFailedError as error:
+            cause = error.cause
+            raise NotPossible(cause.message if isinstance(cause, ApplicationError) else str(cause)) from error
+        except WorkflowUpdateRPCTimeoutOrCancelledError as error:
+            if isinstance(error.__cause__, asyncio.CancelledError):  # Ctrl-C
+                raise error.__cause__ from None
+            raise self._silence() from error
+        except RPCError as error:
+            if error.status is not RPCStatusCode.NOT_FOUND:
+                raise
+            raise NotPossible(f"it is closed already ({self.status})") from error
+
+    def _silence(self) -> NoWorkerAnswers:
+        return no_worker(self.description.task_queue, self.description.namespace)
+
+
+def no_worker(task_queue: str, namespace: str) -> NoWorkerAnswers:
+    """The error that names where a worker is missing."""
+    return NoWorkerAnswers(f"no worker is polling task queue {task_queue} in the namespace {namespace}")
