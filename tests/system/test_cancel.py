@@ -112,3 +112,21 @@ async def test_too_late_it_changes_nothing(runs: Runs, provider: Provider, word:
     result = await outcome(handle)
     assert result["task_id"] in provider.tasks
     assert (await until_phase(handle, "completed"))["next_poll_at"] is None
+
+
+async def test_at_the_moment_of_the_answer_no_task_is_forgotten(runs: Runs, provider: Provider, word: str) -> None:
+    prompts = [f"{word} {number}" for number in range(30)]
+    with held_create(provider, word) as answer:
+        handles = [await runs.start(request=request(prompt), poll=FAST) for prompt in prompts]
+        async with asyncio.timeout(30):
+            while len(provider.creates_of(word)) < len(prompts):
+                await asyncio.sleep(0.05)
+        answer.set()
+
+        async def cancelled(number: int) -> str:
+            await asyncio.sleep(number / 750)
+            return await cancel(handles[number])
+
+        told = await asyncio.gather(*map(cancelled, range(len(prompts))))
+    tasks = {str(task.body["prompt"]): task.id for task in provider.tasks.values()}
+    assert [tasks[prompt] in message for prompt, message in zip(prompts, told, strict=True)] == [True] * len(prompts)
