@@ -22,6 +22,9 @@ REVIEW_ASSETS = ActivityConfig(
     retry_policy=_PATIENT,  # asking again for the same reviews changes nothing
 )
 
+ASK_AGAIN = timedelta(minutes=10)
+"""After which a run that waits for reviews asks for them anew, should one have been terminated from outside."""
+
 REVIEW_PATIENCE = timedelta(hours=24)
 """For the provider's verdict on an asset; the runs that wait for it have deadlines of their own."""
 

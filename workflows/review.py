@@ -1,6 +1,6 @@
 """A request's media and the provider's asset library: which need a review, and waiting for the verdict on each."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from datetime import timedelta
 
 from temporalio import workflow
@@ -15,6 +15,7 @@ from workflows import steps
 from workflows.contract import GenerateVideoInput
 from workflows.failures import end_by, failure
 from workflows.journal import Journal
+from workflows.policies import ASK_AGAIN
 
 
 def media_to_review(request: CheckedRequest, given: GenerateVideoInput) -> dict[str, Kind]:
@@ -41,6 +42,14 @@ class Review:
 
     async def run(self, media: dict[str, Kind], given: GenerateVideoInput) -> dict[str, str]:
         """Reference -> id of an active asset. Fails with AssetRefused, naming each one and its reason."""
+        reviews: dict[str, str] = {}
+        while waiting := {url: kind for url, kind in media.items() if reviews.get(url) not in self._verdicts}:
+            reviews |= await self._ask(waiting, given)
+            await self._wait(reviews)
+        return self._assets({reference: self._verdicts[review] for reference, review in reviews.items()})
+
+    async def _ask(self, media: dict[str, Kind], given: GenerateVideoInput) -> dict[str, str]:
+        """Reference -> id of its review, whose verdict is here already or will be signalled."""
         try:
             asked = await steps.review_assets(media, given, self._patience(media))
         except ActivityError as error:
@@ -48,21 +57,22 @@ class Review:
         for review in asked.values():
             if review.state != "reviewing":
                 self._verdicts.setdefault(review.review_id, review)
-        reviews = {reference: review.review_id for reference, review in asked.items()}
-        while waiting := [reference for reference, review in reviews.items() if review not in self._verdicts]:
-            await self._wait(waiting, len(media))
-        return self._assets({reference: self._verdicts[review] for reference, review in reviews.items()})
+        return {reference: review.review_id for reference, review in asked.items()}
 
-    async def _wait(self, waiting: list[str], count: int) -> None:
-        self._journal.say(f"{len(waiting)} of {count} assets are under review at the provider.")
-        known = len(self._verdicts)
-        patience = self._patience(waiting)
-        try:
-            await workflow.wait_condition(
-                lambda: len(self._verdicts) > known, timeout=patience, timeout_summary="deadline of the run"
-            )
-        except TimeoutError:
-            self._patience(waiting)
+    async def _wait(self, reviews: dict[str, str]) -> None:
+        """Until all have a verdict, or it is time to ask again: somebody may have terminated a review."""
+        until = workflow.now() + ASK_AGAIN
+        while waiting := [url for url, review in reviews.items() if review not in self._verdicts]:
+            self._journal.say(f"{len(waiting)} of {len(reviews)} assets are under review at the provider.")
+            known, left = len(self._verdicts), min(self._patience(waiting), until - workflow.now())
+            try:
+                await workflow.wait_condition(
+                    lambda known=known: len(self._verdicts) > known,  # type: ignore[misc]
+                    timeout=max(left, timedelta(0)),
+                    timeout_summary="ask for the reviews again",
+                )
+            except TimeoutError:
+                return
 
     def _assets(self, verdicts: dict[str, AssetReview]) -> dict[str, str]:
         for review in verdicts.values():
@@ -78,7 +88,7 @@ class Review:
             raise failure(FailureType.ASSET_REFUSED, message, assets=refused)
         return {reference: str(review.asset_id) for reference, review in verdicts.items()}
 
-    def _patience(self, waiting: dict[str, Kind] | list[str]) -> timedelta:
+    def _patience(self, waiting: Collection[str]) -> timedelta:
         left = self._journal.deadline - workflow.now()
         if left <= timedelta(0):
             told = ", ".join(redact(reference) for reference in sorted(waiting))

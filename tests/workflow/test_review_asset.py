@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Iterator
 from datetime import timedelta
+from hashlib import sha256
 from typing import Any
 
 import pytest
@@ -9,7 +10,9 @@ from temporalio.client import Client, WithStartWorkflowOperation
 from temporalio.common import WorkflowIDConflictPolicy
 from temporalio.testing import WorkflowEnvironment
 
+from tests.support.processes import API_KEY
 from tests.support.provider import Provider
+from tests.support.runs import Runs, request, until_phase
 
 Review = dict[str, Any]
 
@@ -86,3 +89,18 @@ async def test_the_outage_of_a_look_up_does_not_hold_up_a_run(
     provider.asset_states = broken
     await env.sleep(timedelta(days=1))
     assert (await ask())["state"] == "active"
+
+
+async def test_a_review_that_was_terminated_from_outside_is_asked_for_again(
+    env: WorkflowEnvironment, client: Client, provider: Provider, state: dict[str, str], word: str
+) -> None:
+    url = f"https://media.example.com/{word}.png"
+    account, identity = (sha256(text.encode()).hexdigest() for text in (f"{provider.url}\0{API_KEY}", url))
+    state["all"], uploads = "Processing", len(provider.uploads)
+    handle = await Runs(client, "hours").start(request=request(word, first_image=url))
+    await until_phase(handle, "reviewing_assets")
+    await env.sleep(timedelta(seconds=30))
+    await client.get_workflow_handle(f"asset-{account[:12]}-url-{identity}").terminate()
+    await env.sleep(timedelta(minutes=11))
+    assert len(provider.uploads) == uploads + 2
+    await handle.cancel()
