@@ -4,6 +4,8 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Generic, TypeVar
 
+from manxue.errors import Refused
+
 Answer = TypeVar("Answer")
 
 
@@ -39,14 +41,25 @@ class Batcher(Generic[Answer]):
 
     async def _flush(self) -> None:
         asked, self._waiting = self._waiting, {}
-        if not asked:
-            return
+        if asked:
+            await self._send(asked)
+
+    async def _send(self, asked: dict[str, asyncio.Future[Answer | None]]) -> None:
         try:
             answers = await self._call(list(asked))
+        except Refused as error:
+            if len(asked) > 1:  # whose fault it is, only a call for each can tell
+                await asyncio.gather(*(self._send({key: future}) for key, future in asked.items()))
+            else:
+                self._fail(asked, error)
         except Exception as error:
-            for future in asked.values():
-                future.set_exception(error)
-                future.exception()  # seen, also when whoever asked has gone
-            return
-        for key, future in asked.items():
-            future.set_result(answers.get(key))
+            self._fail(asked, error)
+        else:
+            for key, future in asked.items():
+                future.set_result(answers.get(key))
+
+    @staticmethod
+    def _fail(asked: dict[str, "asyncio.Future[Answer | None]"], error: Exception) -> None:
+        for future in asked.values():
+            future.set_exception(error)
+            future.exception()  # seen, also when whoever asked has gone

@@ -28,6 +28,8 @@ MAX_IMAGE, MAX_VIDEO, MAX_AUDIO = 30 * MB, 50 * MB, 15 * MB
 """Of each. What the engine behind the API is reported to want."""
 MIN_ASPECT, MAX_ASPECT, MIN_SIDE, MAX_SIDE = 0.4, 2.5, 300, 6000
 """Width by height, and pixels. The vendor's page recommends them."""
+MAX_PIXELS = 200_000_000
+"""Decoded, that is 600 MB."""
 _ROUNDING = 0.1
 """Seconds. Encoders end on a whole frame: the provider's own videos of 5 s last 5.04 s and more."""
 _WANTED = {"image": "jpeg, png, webp, bmp, tiff or gif", "video": "mp4 or mov", "audio": "mp3 or wav"}
@@ -91,6 +93,11 @@ def _findings(medium: Medium, look: Look) -> Iterator[Finding]:
 def _image(medium: Medium, facts: ImageFacts) -> Iterator[Finding]:
     width, height = facts.header.width, facts.header.height
     size = f"is {width}x{height} pixels"
+    if width * height > MAX_PIXELS:
+        yield _definite(
+            medium, "unreadable", f"{size}; more than {MAX_PIXELS} in all are taken for an attack; reduce it"
+        )
+        return
     if not MIN_ASPECT <= width / height <= MAX_ASPECT:
         wide, high = min(width, int(height * MAX_ASPECT)), min(height, int(width / MIN_ASPECT))
         hint = f"{size}; width by height is {width / height:.2f}, {MIN_ASPECT} to {MAX_ASPECT} is recommended"

@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic import BaseModel
 from temporalio import activity
-from temporalio.client import WithStartWorkflowOperation
+from temporalio.client import WithStartWorkflowOperation, WorkflowExecutionStatus
 from temporalio.common import WorkflowIDConflictPolicy
 
 from activities.heartbeat import heartbeating
@@ -24,6 +24,8 @@ class AssetsToReview(BaseModel):
     """Media references by kind, each once."""
 
     references: dict[str, Kind]
+    known: dict[str, str] = {}
+    """Reference -> id of its review, where somebody has asked before."""
 
 
 class ReviewAssets:
@@ -39,18 +41,33 @@ class ReviewAssets:
     async def review_assets(self, given: AssetsToReview) -> dict[str, AssetReview]:
         """Reference -> where its review is now. What is `reviewing` will be signalled to the calling workflow."""
         async with heartbeating(lambda: None):
-            reviews = await asyncio.gather(*(self._ask(kind, url) for url, kind in given.references.items()))
+            reviews = await asyncio.gather(
+                *(self._ask(kind, url, given.known.get(url)) for url, kind in given.references.items())
+            )
         return dict(zip(given.references, reviews, strict=True))
 
-    async def _ask(self, kind: Kind, reference: str) -> AssetReview:
+    async def _review_id(self, kind: Kind, reference: str) -> str:
         if is_object_store(reference):
             identity = await object_identity(reference)
         else:
             identity = await content_identity(self._fetcher, reference, hashed=kind == "image")
+        return f"asset-{self._account}-{identity}"
+
+    async def _ended(self, review_id: str) -> AssetReview | None:
+        """The verdict of an execution that is over: one without a verdict on the content is not remembered."""
+        handle = activity.client().get_workflow_handle(review_id, result_type=AssetReview)
+        if (await handle.describe()).status is not WorkflowExecutionStatus.COMPLETED:
+            return None
+        review: AssetReview = await handle.result()
+        return None if review.state == "reviewing" else review
+
+    async def _ask(self, kind: Kind, reference: str, review_id: str | None) -> AssetReview:
+        if review_id and (ended := await self._ended(review_id)):
+            return ended
         start: WithStartWorkflowOperation[Any, AssetReview] = WithStartWorkflowOperation(
             REVIEW_ASSET,
             AssetToReview(kind=kind, reference=reference, keep=self._keep),
-            id=f"asset-{self._account}-{identity}",
+            id=review_id or await self._review_id(kind, reference),
             task_queue=activity.info().task_queue,
             id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
             memo={"reference": redact(reference), "state": "reviewing"},

@@ -3,7 +3,7 @@
 from datetime import datetime, timedelta
 from typing import Literal
 
-from pydantic import BaseModel
+from pydantic import BaseModel, model_validator
 
 from manxue.failure import FailureType
 
@@ -52,3 +52,9 @@ class AssetReview(BaseModel):
     reason: str | None = None
     failure: FailureType | None = None
     """How a run ends that needs the asset, when the review failed."""
+
+    @model_validator(mode="after")
+    def _active_with_id(self) -> "AssetReview":
+        if (self.state == "active") != bool(self.asset_id):
+            raise ValueError("`asset_id` goes with the state `active`, and only with it")
+        return self

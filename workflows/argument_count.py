@@ -3,13 +3,17 @@
 from typing import Any
 
 from temporalio import workflow
+from temporalio.exceptions import ApplicationError
 from temporalio.worker import (
     ExecuteWorkflowInput,
+    HandleSignalInput,
+    HandleUpdateInput,
     Interceptor,
     WorkflowInboundInterceptor,
     WorkflowInterceptorClassInput,
 )
 
+from manxue.failure import FailureType
 from workflows.contract import GENERATE_VIDEO
 from workflows.run_input import ArgumentCount
 
@@ -30,3 +34,12 @@ class _Inbound(WorkflowInboundInterceptor):
         if len(input.args) != 1 and workflow.info().workflow_type == GENERATE_VIDEO:
             input.args = [ArgumentCount(len(input.args))]
         return await super().execute_workflow(input)
+
+    async def handle_signal(self, input: HandleSignalInput) -> None:  # noqa: A002 - the SDK's name
+        if len(input.args) <= 1:  # every handler of ours takes none or one
+            await super().handle_signal(input)
+
+    async def handle_update_handler(self, input: HandleUpdateInput) -> Any:  # noqa: A002 - the SDK's name
+        if len(input.args) > 1:
+            raise ApplicationError("takes at most one argument", type=FailureType.INVALID_REQUEST, non_retryable=True)
+        return await super().handle_update_handler(input)

@@ -8,7 +8,7 @@ from temporalio.exceptions import ActivityError, ApplicationError, is_cancelled_
 
 from activities.download import Downloaded
 from activities.validate import ValidateInput
-from manxue.asset_review import ASSET_REVIEWED_SIGNAL, AssetReview
+from manxue.asset_review import ASSET_REVIEWED_SIGNAL
 from manxue.checked_request import CheckedRequest
 from manxue.failure import FailureType
 from manxue.problem import problem
@@ -168,9 +168,9 @@ class GenerateVideo:
         return self._journal.progress()
 
     @workflow.signal(name=ASSET_REVIEWED_SIGNAL, description="The review of an asset has come to its end")
-    def asset_reviewed(self, review: AssetReview) -> None:
-        """The news of a review that this run asked for."""
-        self._asset_review.reviewed(review)
+    def asset_reviewed(self, _: RawValue = NO_ARGUMENT) -> None:
+        """Ask for the reviews anew. What the signal says does not count: anybody may have sent it."""
+        self._asset_review.wake()
 
     @workflow.update(name=POLL_NOW_UPDATE, description="Ask the provider now instead of at the next timer")
     async def poll_now(self) -> Progress:

@@ -30,12 +30,14 @@ REVIEW_PATIENCE = timedelta(hours=24)
 
 UPLOAD_ASSETS = ActivityConfig(
     start_to_close_timeout=timedelta(minutes=2),  # one POST of at most 75 s
+    heartbeat_timeout=timedelta(seconds=15),  # how soon a dead worker is noticed, while runs wait
     schedule_to_close_timeout=REVIEW_PATIENCE,
     retry_policy=_PATIENT,  # a second upload makes second assets, which cost nothing
 )
 
 ASSET_STATE = ActivityConfig(
     start_to_close_timeout=timedelta(minutes=2),
+    heartbeat_timeout=timedelta(seconds=15),  # how soon a dead worker is noticed, while runs wait
     schedule_to_close_timeout=REVIEW_PATIENCE,
     retry_policy=_PATIENT,
 )

@@ -1,6 +1,7 @@
 """A request's media and the provider's asset library: which need a review, and waiting for the verdict on each."""
 
 from collections.abc import Collection, Iterable
+from contextlib import suppress
 from datetime import timedelta
 
 from temporalio import workflow
@@ -33,55 +34,42 @@ class Review:
 
     def __init__(self, journal: Journal) -> None:
         self._journal = journal
-        self._verdicts: dict[str, AssetReview] = {}
-        """By the id of the review."""
+        self._woken = False
 
-    def reviewed(self, review: AssetReview) -> None:
-        """A review has come to its end."""
-        self._verdicts[review.review_id] = review
+    def wake(self) -> None:
+        """A review that was asked for has probably come to its end."""
+        self._woken = True
 
     async def run(self, media: dict[str, Kind], given: GenerateVideoInput) -> dict[str, str]:
         """Reference -> id of an active asset. Fails with AssetRefused, naming each one and its reason."""
-        reviews: dict[str, str] = {}
-        while waiting := {url: kind for url, kind in media.items() if reviews.get(url) not in self._verdicts}:
-            reviews |= await self._ask(waiting, given)
-            await self._wait(reviews)
-        return self._assets({reference: self._verdicts[review] for reference, review in reviews.items()})
-
-    async def _ask(self, media: dict[str, Kind], given: GenerateVideoInput) -> dict[str, str]:
-        """Reference -> id of its review, whose verdict is here already or will be signalled."""
-        try:
-            asked = await steps.review_assets(media, given, self._patience(media))
-        except ActivityError as error:
-            end_by(error, FailureType.DEADLINE_EXCEEDED)
-        for review in asked.values():
-            if review.state != "reviewing":
-                self._verdicts.setdefault(review.review_id, review)
-        return {reference: review.review_id for reference, review in asked.items()}
-
-    async def _wait(self, reviews: dict[str, str]) -> None:
-        """Until all have a verdict, or it is time to ask again: somebody may have terminated a review."""
-        until = workflow.now() + ASK_AGAIN
-        while waiting := [url for url, review in reviews.items() if review not in self._verdicts]:
-            self._journal.say(f"{len(waiting)} of {len(reviews)} assets are under review at the provider.")
-            known, left = len(self._verdicts), min(self._patience(waiting), until - workflow.now())
+        reviews: dict[str, AssetReview] = {}
+        while waiting := {url: kind for url, kind in media.items() if not _is_over(reviews.get(url))}:
+            self._woken = False
+            known = {url: review.review_id for url, review in reviews.items()}
             try:
-                await workflow.wait_condition(
-                    lambda known=known: len(self._verdicts) > known,  # type: ignore[misc]
-                    timeout=max(left, timedelta(0)),
-                    timeout_summary="ask for the reviews again",
-                )
-            except TimeoutError:
-                return
+                reviews |= await steps.review_assets(waiting, known, given, self._patience(waiting))
+            except ActivityError as error:
+                end_by(error, FailureType.DEADLINE_EXCEEDED)
+            left = [url for url in media if not _is_over(reviews[url])]
+            if left:
+                self._journal.say(f"{len(left)} of {len(media)} assets are under review at the provider.")
+                await self._wait(left)
+        return self._assets(reviews)
+
+    async def _wait(self, waiting: list[str]) -> None:
+        """For news, but not for ever: somebody may have terminated a review."""
+        patience = min(self._patience(waiting), ASK_AGAIN)
+        with suppress(TimeoutError):
+            await workflow.wait_condition(
+                lambda: self._woken, timeout=patience, timeout_summary="ask for the reviews again"
+            )
 
     def _assets(self, verdicts: dict[str, AssetReview]) -> dict[str, str]:
         for review in verdicts.values():
-            if review.state == "failed":
+            if review.state == "failed" and review.failure is not FailureType.ASSET_REFUSED:
                 kind = review.failure or FailureType.DEADLINE_EXCEEDED
                 raise failure(kind, f"the review of the assets failed; nothing was bought: {review.reason}")
-        refused = {
-            redact(reference): str(review.reason) for reference, review in verdicts.items() if review.state == "refused"
-        }
+        refused = {redact(url): str(review.reason) for url, review in verdicts.items() if not review.asset_id}
         if refused:
             told = "; ".join(f"{reference}: {reason}" for reference, reason in refused.items())
             message = f"the provider refused {len(refused)} of the assets: {told}"
@@ -95,3 +83,7 @@ class Review:
             message = f"the review was not over at the deadline; nothing was bought: {told}"
             raise failure(FailureType.DEADLINE_EXCEEDED, message)
         return left
+
+
+def _is_over(review: AssetReview | None) -> bool:
+    return review is not None and review.state != "reviewing"

@@ -9,7 +9,8 @@ from datetime import datetime, timedelta
 
 from pydantic import BaseModel, ValidationError
 from temporalio import workflow
-from temporalio.exceptions import ActivityError, FailureError, is_cancelled_exception
+from temporalio.common import RawValue
+from temporalio.exceptions import ActivityError, ApplicationError, FailureError, is_cancelled_exception
 
 from activities.upload_assets import UploadAssets
 from manxue.answers import AssetState
@@ -37,6 +38,7 @@ from workflows.policies import (
     UPLOAD_ASSETS,
     told,
 )
+from workflows.run_input import NO_ARGUMENT
 
 _UPLOADS = 3
 """How often an asset is submitted that the provider's answer left out, or that lapsed during its review."""
@@ -54,7 +56,7 @@ class ReviewState(BaseModel):
 
 
 # A wrong argument must end the execution instead of failing its tasks for ever.
-@workflow.defn(name=REVIEW_ASSET, failure_exception_types=[ValidationError])
+@workflow.defn(name=REVIEW_ASSET, failure_exception_types=[ValidationError, TypeError])
 class ReviewAsset:
     """Uploads, waits for the verdict, tells who waits, and remembers."""
 
@@ -113,6 +115,8 @@ class ReviewAsset:
             if refusal is not None:
                 return self._new("refused", reason=refusal)
             wait, lapsed = REVIEW_FIRST_WAIT, False
+            if not asset_id:
+                await workflow.sleep(wait, summary="left out of the answer; submit again")
             while asset_id and not lapsed:
                 if workflow.now() > deadline:
                     return self._new("failed", reason="no verdict in time", failure=FailureType.DEADLINE_EXCEEDED)
@@ -128,7 +132,7 @@ class ReviewAsset:
                         lapsed = True
                 wait = min(wait * 1.5, REVIEW_LONGEST_WAIT)
         reason = f"the provider left it out of its answers, or let it lapse during its review, {_UPLOADS} times"
-        return self._new("refused", reason=reason)
+        return self._new("failed", reason=reason, failure=FailureType.ASSET_REFUSED)
 
     async def _upload(self) -> tuple[str | None, str | None]:
         """The asset id, or the reason of a refusal; neither when the answer leaves the asset out."""
@@ -150,8 +154,6 @@ class ReviewAsset:
         known = cause.type if cause and cause.type in list(FailureType) else None
         kind = FailureType(known) if known else FailureType.DEADLINE_EXCEEDED
         reason = cause.message if cause else str(error.cause)
-        if kind is FailureType.ASSET_REFUSED:
-            return self._new("refused", reason=reason)
         return self._new("failed", reason=reason, failure=kind)
 
     async def _tell(self, waiter: str) -> None:
@@ -174,9 +176,9 @@ class ReviewAsset:
         workflow.set_current_details(f"{text}\n\n{redact(self._state.asset.reference)}")
 
     @workflow.update(name=REVIEW_UPDATE, description="Ask for the verdict: a ReviewRequest")
-    async def review(self, asked: ReviewRequest) -> AssetReview:
-        """Where the review is; a verdict that is old is looked up first."""
-        state = self._state
+    async def review(self, raw: RawValue = NO_ARGUMENT) -> AssetReview:
+        """Where the review is; a verdict that is old is looked up first. Takes a ReviewRequest as JSON."""
+        asked, state = _read_request(raw), self._state
         state.asked_at = workflow.now()
         state.asset = state.asset.model_copy(update={"reference": asked.reference})
         await workflow.wait_condition(lambda: not self._looking)
@@ -198,6 +200,8 @@ class ReviewAsset:
             self._looking = False
         if found in (AssetState.EXPIRED, AssetState.DELETED):
             self._enter(self._new("reviewing"))
+        elif found is AssetState.FAILED:
+            self._enter(self._new("refused", reason="refused by the review"))
         elif found is AssetState.ACTIVE:
             self._state.looked_at = workflow.now()
 
@@ -211,3 +215,12 @@ class ReviewAsset:
     def asset(self) -> AssetReview:
         """Where the review is."""
         return self._state.review
+
+
+def _read_request(raw: RawValue) -> ReviewRequest:
+    """A wrong argument refuses the update and does nothing else."""
+    try:
+        return ReviewRequest.model_validate_json(raw.payload.data or b"null")
+    except ValidationError:
+        message = 'the update takes one argument: {"reference": URL, "waiter": workflow id or null}'
+        raise ApplicationError(message, type=FailureType.INVALID_REQUEST, non_retryable=True) from None

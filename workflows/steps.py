@@ -28,13 +28,13 @@ async def validate(given: ValidateInput) -> Validated:
 
 
 async def review_assets(
-    media: dict[str, Kind], given: GenerateVideoInput, patience: timedelta
+    media: dict[str, Kind], known: dict[str, str], given: GenerateVideoInput, patience: timedelta
 ) -> dict[str, AssetReview]:
-    """Ask for the reviews of media, trying again for as long as `patience`."""
+    """Ask for the reviews of media, trying again for as long as `patience`. `known` are ids of reviews."""
     summary = f"ask for the review of {len(media)} assets"
     return await workflow.execute_activity_method(
         ReviewAssets.review_assets,
-        AssetsToReview(references=media),
+        AssetsToReview(references=media, known=known),
         **told(REVIEW_ASSETS, summary, _priority(given), patience),
     )
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from temporalio.client import Client
+from temporalio.client import Client, WorkflowUpdateFailedError
 
 from tests.support.processes import WorkerProcess, worker_process
 from tests.support.provider import Provider, uploaded
@@ -139,3 +139,51 @@ async def test_the_deadline_of_a_run_ends_its_wait_for_a_review(
     assert failure.type == "DeadlineExceeded"
     assert "nothing was bought" in failure.message
     assert (await progress(handle))["phase"] == "failed"
+
+
+BROKEN: list[list[Any]] = [[], [None], ["x"], [{"review_id": "x"}, 1], [{"state": "active", "asset_id": "evil"}]]
+
+
+async def test_a_broken_or_forged_signal_changes_nothing(
+    runs: Runs, provider: Provider, word: str, states: dict[str, str]
+) -> None:
+    url = images(provider, word)[0]
+    states[word] = "Processing"
+    handle = await runs.start(request=request(word, first_image=url), poll=FAST)
+    await until_phase(handle, "reviewing_assets")
+    for args in BROKEN:
+        await handle.signal("asset_reviewed", args=args)
+    await asyncio.sleep(1)
+    assert (await progress(handle))["phase"] == "reviewing_assets"
+    states[word] = "Active"
+    assert (await outcome(handle))["assets"] == {url: f"asset-{word}-0.png"}
+
+
+async def test_a_broken_update_of_a_review_is_refused_and_disturbs_nobody(
+    runs: Runs, provider: Provider, word: str
+) -> None:
+    url = images(provider, word)[0]
+    await runs.result(request=request(word, first_image=url), poll=FAST)
+    async with asyncio.timeout(10):
+        while not (found := await reviews(runs.client, url)):
+            await asyncio.sleep(0.1)
+    for args in BROKEN[:4]:
+        with pytest.raises(WorkflowUpdateFailedError):
+            await runs.client.get_workflow_handle(found[0]).execute_update("review", args=args)
+    assert (await runs.result(request=request(word, first_image=url), poll=FAST))["assets"].keys() == {url}
+
+
+async def test_a_call_that_is_refused_as_a_whole_is_no_verdict_on_the_content(
+    runs: Runs, provider: Provider, word: str
+) -> None:
+    bad, good = images(provider, word)[:2]
+    busy = {"code": 500, "msg": "system busy", "data": None}
+    provider.on_upload = lambda urls: busy if bad in urls else uploaded(urls)
+    failure = await runs.failure(request=request(word, referenceImages=[bad, good]), poll=FAST)
+    provider.on_upload = None
+    assert failure.type == "AssetRefused"
+    assert failure.details[0]["assets"].keys() == {bad}
+    assert (await runs.result(request=request(word, referenceImages=[bad, good]), poll=FAST))["assets"].keys() == {
+        bad,
+        good,
+    }
