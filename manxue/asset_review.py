@@ -16,7 +16,7 @@ FORGET_UPDATE = "forget"
 ASSET_QUERY = "asset"
 """The present `AssetReview`."""
 ASSET_REVIEWED_SIGNAL = "asset_reviewed"
-"""What a workflow that asked while the review was under way gets at its end: the `AssetReview`."""
+"""What a workflow that asked while the review was under way gets at its end, without argument: it is to ask again."""
 
 Kind = Literal["image", "video", "audio"]
 

@@ -158,7 +158,7 @@ class ReviewAsset:
 
     async def _tell(self, waiter: str) -> None:
         try:
-            await workflow.get_external_workflow_handle(waiter).signal(ASSET_REVIEWED_SIGNAL, self._state.review)
+            await workflow.get_external_workflow_handle(waiter).signal(ASSET_REVIEWED_SIGNAL)
         except FailureError:
             workflow.logger.debug("asset.waiter_gone", extra={"waiter": waiter})
 

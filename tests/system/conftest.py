@@ -8,6 +8,7 @@ import pytest
 from temporalio.client import Client
 from temporalio.contrib.pydantic import pydantic_data_converter
 
+from tests.support.object_store import ObjectStore
 from tests.support.processes import API_KEY, DevServer, WorkerProcess, worker_process
 from tests.support.provider import Provider
 from tests.support.runs import Runs
@@ -66,3 +67,24 @@ async def client(server: DevServer) -> Client:
 def runs(client: Client, worker: WorkerProcess) -> Runs:
     """Starts runs on the shared worker."""
     return Runs(client, "manxue")
+
+
+@pytest.fixture(scope="module")
+def store(folder: Path) -> Iterator[ObjectStore]:
+    """An S3-compatible server."""
+    store = ObjectStore(folder)
+    yield store
+    store.kill()
+
+
+@pytest.fixture
+def states(provider: Provider) -> Iterator[dict[str, str]]:
+    """Word in an asset id -> its state; others are active at once."""
+    states: dict[str, str] = {}
+
+    def state(asset_id: str) -> str:
+        return next((state for word, state in states.items() if word in asset_id), "Active")
+
+    provider.asset_states = state
+    yield states
+    provider.asset_states = lambda asset_id: "Active"

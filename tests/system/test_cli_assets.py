@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -21,19 +20,6 @@ pytestmark = pytest.mark.usefixtures("worker")
 def cli(server: DevServer, tmp_path: Path) -> CommandLine:
     """The program on the shared server, without an API key."""
     return CommandLine(tmp_path, {"TEMPORAL_ADDRESS": server.address})
-
-
-@pytest.fixture
-def states(provider: Provider) -> Iterator[dict[str, str]]:
-    """Word in an asset id -> its state; others are active at once."""
-    states: dict[str, str] = {}
-
-    def state(asset_id: str) -> str:
-        return next((state for word, state in states.items() if word in asset_id), "Active")
-
-    provider.asset_states = state
-    yield states
-    provider.asset_states = lambda asset_id: "Active"
 
 
 def pictures(provider: Provider, word: str, count: int) -> list[str]:

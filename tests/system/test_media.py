@@ -17,13 +17,6 @@ NOWHERE = "http://media.invalid/a.png"
 
 
 @pytest.fixture(scope="module")
-def store(folder: Path) -> Iterator[ObjectStore]:
-    store = ObjectStore(folder)
-    yield store
-    store.kill()
-
-
-@pytest.fixture(scope="module")
 def files() -> Iterator[MediaServer]:
     server = MediaServer().start()
     yield server

@@ -29,13 +29,6 @@ NO_KEYS = {"AWS_ACCESS_KEY_ID": None, "AWS_SECRET_ACCESS_KEY": None}
 
 
 @pytest.fixture(scope="module")
-def store(folder: Path) -> Iterator[ObjectStore]:
-    store = ObjectStore(folder)
-    yield store
-    store.kill()
-
-
-@pytest.fixture(scope="module")
 def scratch(folder: Path) -> Path:
     """Where the worker keeps unfinished files."""
     return folder / "tmp" / "manxue-worker"

@@ -1,7 +1,6 @@
 """Each content is reviewed once for all who need it, and the verdict is remembered."""
 
 import asyncio
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,19 +12,6 @@ from tests.support.provider import Provider, uploaded
 from tests.support.runs import FAST, Runs, failure_of, outcome, progress, request, until_phase
 
 COLOURS = ("red", "green", "blue")
-
-
-@pytest.fixture
-def states(provider: Provider) -> Iterator[dict[str, str]]:
-    """Word in an asset id -> its state; others are active at once."""
-    states: dict[str, str] = {}
-
-    def state(asset_id: str) -> str:
-        return next((state for word, state in states.items() if word in asset_id), "Active")
-
-    provider.asset_states = state
-    yield states
-    provider.asset_states = lambda asset_id: "Active"
 
 
 def images(provider: Provider, word: str) -> list[str]:

@@ -20,13 +20,6 @@ QUEUE = "staging"
 
 
 @pytest.fixture(scope="module")
-def store(folder: Path) -> Iterator[ObjectStore]:
-    store = ObjectStore(folder)
-    yield store
-    store.kill()
-
-
-@pytest.fixture(scope="module")
 def worker(folder: Path, worker_env: dict[str, str], store: ObjectStore) -> Iterator[WorkerProcess]:
     with worker_process(folder, {**worker_env, **store.env, "MANXUE_TASK_QUEUE": QUEUE}) as worker:
         yield worker
