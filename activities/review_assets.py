@@ -4,6 +4,7 @@ import asyncio
 import hashlib
 from datetime import timedelta
 from typing import Any
+from weakref import WeakValueDictionary
 
 from pydantic import BaseModel
 from temporalio import activity
@@ -18,6 +19,8 @@ from media.fetch import Fetcher
 from media.identity import content_identity, object_identity
 
 _UPDATE_PATIENCE = timedelta(seconds=30)
+_UPDATES_AT_ONCE = 4
+"""To one execution from one worker. The server takes 10 in all and refuses more, which the SDK repeats too slowly."""
 
 
 class AssetsToReview(BaseModel):
@@ -36,6 +39,7 @@ class ReviewAssets:
         # An asset belongs to the account that submitted it. The key itself must not be seen in a workflow id.
         self._account = hashlib.sha256(f"{base_url}\0{api_key}".encode()).hexdigest()[:12]
         self._keep = keep
+        self._turns: WeakValueDictionary[str, asyncio.Semaphore] = WeakValueDictionary()
 
     @activity.defn(name="review_assets")
     async def review_assets(self, given: AssetsToReview) -> dict[str, AssetReview]:
@@ -64,20 +68,22 @@ class ReviewAssets:
     async def _ask(self, kind: Kind, reference: str, review_id: str | None) -> AssetReview:
         if review_id and (ended := await self._ended(review_id)):
             return ended
+        review_id = review_id or await self._review_id(kind, reference)
         start: WithStartWorkflowOperation[Any, AssetReview] = WithStartWorkflowOperation(
             REVIEW_ASSET,
             AssetToReview(kind=kind, reference=reference, keep=self._keep),
-            id=review_id or await self._review_id(kind, reference),
+            id=review_id,
             task_queue=activity.info().task_queue,
             id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
             memo={"reference": redact(reference), "state": "reviewing"},
             static_summary=f"{kind} · {capped(reference, 150)}",
         )
-        answer: AssetReview = await activity.client().execute_update_with_start_workflow(
-            REVIEW_UPDATE,
-            ReviewRequest(reference=reference, waiter=activity.info().workflow_id),
-            start_workflow_operation=start,
-            result_type=AssetReview,
-            rpc_timeout=_UPDATE_PATIENCE,
-        )
+        async with self._turns.setdefault(review_id, asyncio.Semaphore(_UPDATES_AT_ONCE)):
+            answer: AssetReview = await activity.client().execute_update_with_start_workflow(
+                REVIEW_UPDATE,
+                ReviewRequest(reference=reference, waiter=activity.info().workflow_id),
+                start_workflow_operation=start,
+                result_type=AssetReview,
+                rpc_timeout=_UPDATE_PATIENCE,
+            )
         return answer

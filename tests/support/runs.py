@@ -44,13 +44,13 @@ class Runs:
         return await failure_of(await self.start(given, **fields))
 
 
-async def outcome(handle: Handle, seconds: float = 60) -> dict[str, Any]:
+async def outcome(handle: Handle, seconds: float = 90) -> dict[str, Any]:
     """The result of a run."""
     result: dict[str, Any] = await asyncio.wait_for(handle.result(), seconds)
     return result
 
 
-async def failure_of(handle: Handle, seconds: float = 60) -> ApplicationError:
+async def failure_of(handle: Handle, seconds: float = 90) -> ApplicationError:
     """The failure of a run that must fail."""
     with pytest.raises(WorkflowFailureError) as raised:
         await outcome(handle, seconds)
@@ -69,17 +69,17 @@ async def progress(handle: Handle) -> dict[str, Any]:
     return answer
 
 
-async def until(handle: Handle, condition: Callable[[dict[str, Any]], bool], seconds: float = 30) -> dict[str, Any]:
+async def until(handle: Handle, condition: Callable[[dict[str, Any]], bool], seconds: float = 60) -> dict[str, Any]:
     """Ask for the progress until it satisfies the condition."""
     async with asyncio.timeout(seconds):
         while True:
             with suppress(RPCError):  # a worker that ends takes the query with it
                 if condition(now := await progress(handle)):
                     return now
-            await asyncio.sleep(0.05)
+            await asyncio.sleep(0.1)
 
 
-async def until_phase(handle: Handle, phase: str, seconds: float = 30) -> dict[str, Any]:
+async def until_phase(handle: Handle, phase: str, seconds: float = 60) -> dict[str, Any]:
     """Wait for a phase."""
     return await until(handle, lambda now: now["phase"] == phase, seconds)
 
@@ -88,7 +88,7 @@ async def cancel(handle: Handle) -> str:
     """Cancel a run, wait for its end as canceled, and return what it says."""
     await handle.cancel()
     with pytest.raises(WorkflowFailureError) as raised:
-        await outcome(handle, 15)
+        await outcome(handle, 30)
     assert isinstance(raised.value.cause, CancelledError), raised.value.cause
     told = await progress(handle)
     assert told["phase"] == "canceled"

@@ -30,7 +30,7 @@ async def test_fifty_runs_at_once_with_the_same_three_images_make_three_uploads(
     urls = images(provider, word)
     given = {"request": request(word, referenceImages=urls), "poll": {"first": 600}}
     handles = [await runs.start(given) for _ in range(50)]
-    await asyncio.gather(*(until_phase(handle, "queued", 60) for handle in handles))
+    await asyncio.gather(*(until_phase(handle, "queued", 120) for handle in handles))
     assert sorted(uploads_of(provider, word)) == sorted(urls)
     assert len({str(body["referenceImages"]) for body in provider.creates_of(word)}) == 1
     await asyncio.gather(*(handle.cancel() for handle in handles))
