@@ -1,6 +1,7 @@
 """What the provider's rules say of the media of a request, by what a look at each of them shows."""
 
 import asyncio
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -81,9 +82,11 @@ def _findings(medium: Medium, look: Look) -> Iterator[Finding]:
             yield from _recording(medium, look)
         case MediaUnreadable():
             wanted = f"give the URL of a file that is {_WANTED[medium.kind]} and that anybody can fetch"
-            yield _definite(medium, "unreadable", f"{look}; {wanted}")
+            yield _definite(medium, "unreadable", f"{look}; {look.remedy or wanted}")
         case FetchRefused() | PresignFailed():
             yield _definite(medium, "url", f"cannot be fetched: {look}")
+        case NotExamined(remedy=str(remedy)):
+            yield _advice(medium, "unreachable", f"could not be checked: {look}; {remedy}")
         case _:
             why = capped(str(look), 200)
             hint = f"could not be checked from this worker ({why}); make sure that the provider can fetch it"
@@ -93,22 +96,31 @@ def _findings(medium: Medium, look: Look) -> Iterator[Finding]:
 def _image(medium: Medium, facts: ImageFacts) -> Iterator[Finding]:
     width, height = facts.header.width, facts.header.height
     size = f"is {width}x{height} pixels"
+    wide, high = min(width, int(height * MAX_ASPECT)), min(height, int(width / MIN_ASPECT))
     if width * height > MAX_PIXELS:
-        yield _definite(
-            medium, "unreadable", f"{size}; more than {MAX_PIXELS} in all are taken for an attack; reduce it"
-        )
+        hint = f"{size}; more than {MAX_PIXELS} in all are taken for an attack; {_resize(wide, high)}"
+        yield _definite(medium, "unreadable", hint)
         return
     if not MIN_ASPECT <= width / height <= MAX_ASPECT:
-        wide, high = min(width, int(height * MAX_ASPECT)), min(height, int(width / MIN_ASPECT))
         hint = f"{size}; width by height is {width / height:.2f}, {MIN_ASPECT} to {MAX_ASPECT} is recommended"
         yield _advice(medium, "recommended", f"{hint}; crop it to {wide}x{high}")
     if min(width, height) < MIN_SIDE or max(width, height) > MAX_SIDE:
-        how = "enlarge" if min(width, height) < MIN_SIDE else "reduce"
-        hint = f"{size}; {MIN_SIDE} to {MAX_SIDE} a side are recommended; {how} it"
+        hint = f"{size}; {MIN_SIDE} to {MAX_SIDE} a side are recommended; {_resize(wide, high)}"
         yield _advice(medium, "recommended", hint)
     if facts.header.animated:
         yield _advice(medium, "recommended", f"is an animated {facts.header.format}; give a still image")
     yield from _weight(medium, facts.bytes, MAX_IMAGE)
+
+
+def _resize(width: int, height: int) -> str:
+    """How a size, of a recommended aspect, comes within the recommended sides."""
+    if min(width, height) < MIN_SIDE:
+        factor = MIN_SIDE / min(width, height)
+        return f"enlarge it to {math.ceil(width * factor)}x{math.ceil(height * factor)}"
+    if max(width, height) > MAX_SIDE:
+        factor = MAX_SIDE / max(width, height)
+        return f"reduce it to {int(width * factor)}x{int(height * factor)}"
+    return f"{width}x{height} is fine"
 
 
 def _recording(medium: Medium, facts: RecordingFacts) -> Iterator[Finding]:
@@ -142,7 +154,7 @@ def _together(looks: list[tuple[Medium, Look]], kind: str) -> Iterator[Finding]:
     if (total := sum(length for length, _ in seconds)) > MAX_SECONDS + _ROUNDING:
         longest, medium = max(seconds, key=lambda entry: entry[0])
         over = total - MAX_SECONDS
-        how = "shorten" if over < longest - MIN_SECONDS else "shorten them"
+        how = "shorten" if over < longest - MIN_SECONDS else f"shorten them ({_each(seconds)})"
         hint = f"lasts {longest:.1f} s; together {total:.1f} s of at most {MAX_SECONDS:g} s; {how} by {over:.1f} s"
         yield _definite(medium, "range", hint)
     sizes = [(look.bytes or 0, medium) for medium, look in facts]
@@ -150,6 +162,10 @@ def _together(looks: list[tuple[Medium, Look]], kind: str) -> Iterator[Finding]:
         largest, medium = max(sizes, key=lambda entry: entry[0])
         hint = f"has {_mb(largest)}; together {_mb(all_bytes)} of at most {_mb(MAX_TOGETHER)}; compress by"
         yield _definite(medium, "range", f"{hint} {_mb(all_bytes - MAX_TOGETHER)}")
+
+
+def _each(seconds: list[tuple[float, Medium]]) -> str:
+    return ", ".join(f"{medium.field} {length:.1f} s" for length, medium in seconds)
 
 
 def _definite(medium: Medium, rule: str, hint: str) -> Finding:

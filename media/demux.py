@@ -20,7 +20,7 @@ import av.subtitles.codeccontext
 import av.subtitles.stream  # PyAV imports these when it meets subtitles, and then no file can be opened any more
 from av.stream import Disposition, Stream
 
-_MEMORY = 32 * 1024 * 1024
+_MEMORY = 16 * 1024 * 1024
 """Bytes that a file may make FFmpeg take."""
 _SECONDS = 2
 """Of processor time."""

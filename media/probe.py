@@ -14,11 +14,16 @@ from media.image_header import ImageHeader, read_image_header
 from media.remote_file import MediaUnreadable, NotExamined, RemoteFile
 
 IMAGE_BYTES, RECORDING_BYTES = 256 * 1024, 2 * 1024 * 1024
-"""At most so much of an image, and of a video or audio, is fetched."""
+"""At most so much of an image, and of a video or audio, is fetched and kept."""
+IMAGE_END, RECORDING_END = 32 * 1024 * 1024, 64 * 1024 * 1024
+"""Where the server gives no length, so much is read, and dropped, to find the end: more than the engine is reported
+to take."""
 SECONDS = 20.0
 """For one medium, from its turn on."""
-_IMAGES_AT_ONCE, _RECORDINGS_AT_ONCE = 32, 4
-"""In one worker: what is fetched stays in memory meanwhile, and each recording has a process of about 40 MB."""
+_SLOWEST = 8 * 1024
+"""Bytes per second. The provider fetches media too, and nobody knows how patiently."""
+_IMAGES_AT_ONCE, _RECORDINGS_AT_ONCE = 32, 2
+"""In one worker: what is fetched stays in memory meanwhile, and each recording has a process of up to 50 MB."""
 
 _UNKNOWN = "is of an unknown kind"
 _OTHERS = {
@@ -71,8 +76,9 @@ class RecordingFacts:
 class Prober:
     """Looks at media through the worker's guarded fetcher.
 
-    Each look raises MediaUnreadable, which is a finding; FetchRefused; and FetchFailed or NotExamined, after which
-    nothing is known. It takes at most SECONDS, and nothing of it goes on when it is cancelled.
+    Each look raises MediaUnreadable, which is a finding, as a drip and a body without end are; FetchRefused; and
+    FetchFailed or NotExamined, after which nothing is known. It takes at most SECONDS, and nothing of it goes on when
+    it is cancelled.
     """
 
     def __init__(self, fetcher: Fetcher) -> None:
@@ -83,29 +89,36 @@ class Prober:
     async def image(self, url: str) -> ImageFacts:
         """A jpeg, png, webp, bmp, tiff or gif."""
         file = RemoteFile(self._fetcher, url, IMAGE_BYTES)
-        async with self._images, _in_time():
+        async with self._images, _in_time(file):
             header = await read_image_header(file)
             if header is None:
                 raise MediaUnreadable(f"{await _content(file, _OTHERS | _RECORDINGS)}, not an image")
+            await file.find_end(IMAGE_END)
         return ImageFacts(header, file.length)
 
     async def recording(self, url: str) -> RecordingFacts:
         """A video or an audio: its codecs tell which."""
         file = RemoteFile(self._fetcher, url, RECORDING_BYTES)
-        async with self._recordings, _in_time():
+        async with self._recordings, _in_time(file):
             if header := await read_image_header(file):
                 raise MediaUnreadable(f"is a {header.format} image, not a video or audio")
             if (content := await _content(file, _OTHERS)) != _UNKNOWN:
                 raise MediaUnreadable(f"{content}, not a video or audio")
-            return _recording(await demux(file), file)
+            found = await demux(file)
+            await file.find_end(RECORDING_END)
+            return _recording(found, file)
 
 
 @asynccontextmanager
-async def _in_time() -> AsyncIterator[None]:
+async def _in_time(file: RemoteFile) -> AsyncIterator[None]:
     try:
         async with asyncio.timeout(SECONDS):
             yield
     except TimeoutError:
+        # Half of the time, because a worker that is overloaded is slow as well.
+        if file.fetched and file.seconds > SECONDS / 2 and file.fetched < file.seconds * _SLOWEST:
+            came = f"only {file.fetched} bytes came in {file.seconds:.0f} s"
+            raise MediaUnreadable(f"comes too slowly: {came}", "put it on a faster server") from None
         raise NotExamined(f"could not be looked at within {SECONDS:.0f} s") from None
 
 
@@ -122,7 +135,8 @@ def _recording(found: dict[str, Any], file: RemoteFile) -> RecordingFacts:
     if reason := found.get("error"):
         raise MediaUnreadable(f"cannot be read as a video or audio: {reason}")
     if file.length is not None and found["end"] > file.length:
-        raise MediaUnreadable(f"is cut off: {file.length} of at least {found['end']} bytes are there")
+        there = f"{file.length} of at least {found['end']} bytes are there"
+        raise MediaUnreadable(f"is cut off: {there}", "upload it again, whole")
     container = found["container"]
     if "mp4" in container.split(","):
         container = "mov" if found["brand"].strip() == "qt" else "mp4"

@@ -1,6 +1,7 @@
 """Pieces of a file on somebody else's server: by ranges where the server knows them, and never more than a few."""
 
 import re
+import time
 
 import httpx
 
@@ -13,11 +14,19 @@ _PASSING = (408, 425, 429)
 """Refusals that are about the moment and not about the file."""
 
 
-class MediaUnreadable(Exception):
+class _Finding(Exception):
+    """`remedy` is what would mend it, where that is more than giving another file."""
+
+    def __init__(self, reason: str, remedy: str | None = None) -> None:
+        super().__init__(reason)
+        self.remedy = remedy
+
+
+class MediaUnreadable(_Finding):
     """The medium is not there or not what it should be: a finding, which asking again does not change."""
 
 
-class NotExamined(Exception):
+class NotExamined(_Finding):
     """Looking at the medium takes more bytes or time than it may, so nothing is known about it."""
 
 
@@ -32,6 +41,8 @@ class RemoteFile:
         """In bytes, once a block was read; None when the server does not say."""
         self.fetched = 0
         """Bytes that came."""
+        self.seconds = 0.0
+        """Spent on waiting for them."""
         self._fetcher, self._url, self._most = fetcher, url, most
         self._blocks: dict[int, bytes] = {}
         self._beginning_only = False
@@ -61,11 +72,45 @@ class RemoteFile:
     async def _block(self, number: int) -> bytes:
         if number not in self._blocks:
             if self._beginning_only or self.fetched + BLOCK > self._most:
-                raise NotExamined(f"the first {self.fetched // 1024} KiB that could be read do not suffice")
-            await self._fetch(number)
+                raise self._not_enough()
+            begun = time.monotonic()
+            try:
+                await self._fetch(number)
+            finally:
+                self.seconds += time.monotonic() - begun
         if number not in self._blocks and (self.length is None or number * BLOCK < self.length):
-            raise NotExamined(f"its server sends only the beginning; {self.fetched // 1024} KiB of it do not suffice")
+            raise self._not_enough()
         return self._blocks.get(number, b"")
+
+    def _not_enough(self) -> NotExamined:
+        read = f"{self.fetched // 1024} KiB of it do not suffice"
+        if self._beginning_only:
+            remedy = "write it anew with its index at the beginning, or put it where ranges are served"
+            return NotExamined(f"its server knows no ranges, and the first {read}", remedy)
+        return NotExamined(f"the {read}", "write it anew with its index at the beginning")
+
+    async def find_end(self, most: int) -> None:
+        """Learn the length where the server does not say it: by reading on, and keeping nothing.
+
+        Raises MediaUnreadable when more than `most` bytes come, and as `read` does.
+        """
+        if self.length is not None:
+            return
+        begun = time.monotonic()
+        try:
+            async with self._fetcher.get(self._url) as response:
+                size = 0
+                async for chunk in response.aiter_raw():
+                    size += len(chunk)
+                    self.fetched += len(chunk)
+                    if size > most:
+                        raise MediaUnreadable(
+                            f"does not end: its server gives no length, and more than {most // 1024**2} MB came",
+                            "give the URL of a smaller file, or put it where its length is given",
+                        )
+                self.length = size
+        finally:
+            self.seconds += time.monotonic() - begun
 
     async def _fetch(self, number: int) -> None:
         start = number * BLOCK
@@ -109,9 +154,9 @@ class RemoteFile:
         body = bytearray()
         async for chunk in response.aiter_raw():
             body += chunk
+            self.fetched += len(chunk)
             if len(body) >= most:
                 break
-        self.fetched += len(body)
         return bytes(body[:most])
 
 

@@ -275,9 +275,10 @@ async def test_a_server_need_not_know_ranges_or_lengths(
     picture, film = noise("png"), video(padding=100_000)
     facts = await prober.image(server.serve("odd.png", picture, **how))
     assert (facts.header.width, facts.header.height) == (1000, 900)
-    assert facts.bytes in (len(picture), None)
+    assert facts.bytes == len(picture)
     assert (await prober.recording(server.serve("odd.mp4", film, **how))).duration == pytest.approx(5, abs=0.05)
-    assert server.sent["odd.mp4"] < len(film)
+    if "length" not in how or "ranges" not in how:  # otherwise only reading to the end tells the length
+        assert server.sent["odd.mp4"] < len(film)
 
 
 @pytest.mark.parametrize("how", [{"ranges": False}, {"ranges": False, "length": False}], ids=str)
@@ -290,9 +291,11 @@ async def test_where_the_index_cannot_be_reached_nothing_is_claimed(
     assert server.sent["far.mp4"] < len(film) // 3
 
 
-async def test_an_endless_body_is_left(server: MediaServer, prober: Prober) -> None:
-    facts = await prober.image(server.serve("endless.png", noise("png"), endless=True, ranges=False))
-    assert facts.bytes is None
+async def test_a_body_without_end_is_a_finding_behind_a_good_header_too(server: MediaServer, prober: Prober) -> None:
+    for look, content in ((prober.image, noise("png")), (prober.recording, video(padding=100_000))):
+        with pytest.raises(MediaUnreadable, match="does not end"):
+            await look(server.serve("endless", content, endless=True, ranges=False))
+    assert server.sent["endless"] < 100 * MB
     for name, content in {"a": b"\0" * 65536, "b": b"ID3\4\0\0\x7f\x7f\x7f\x7f" + bytes(65536)}.items():
         with pytest.raises((MediaUnreadable, NotExamined)):
             await prober.recording(server.serve(name, content, endless=True, ranges=False))
@@ -303,7 +306,7 @@ async def test_a_drip_is_given_up_and_nothing_of_it_goes_on(
 ) -> None:
     monkeypatch.setattr(media.probe, "SECONDS", 0.5)
     for look in (prober.image, prober.recording):
-        with pytest.raises(NotExamined, match="could not be looked at within"):
+        with pytest.raises(MediaUnreadable, match=r"comes too slowly: only \d+ bytes came"):
             await look(server.serve("drip", image("png") + video(), pause=0.05))
     await nothing_goes_on(server)
 
@@ -469,8 +472,10 @@ async def said(look: ImageFacts | RecordingFacts | Exception, kind: str) -> list
         ("image", picture(2500, 1000), False, []),
         ("image", picture(3000, 1000), False, ["3000x1000", "3.00", "0.4 to 2.5", "crop it to 2500x1000"]),
         ("image", picture(1000, 3000), False, ["0.33", "crop it to 1000x2500"]),
-        ("image", picture(200, 200), False, ["200x200", "300 to 6000", "enlarge"]),
-        ("image", picture(6001, 6000), False, ["6001x6000", "reduce"]),
+        ("image", picture(200, 200), False, ["200x200", "300 to 6000", "enlarge it to 300x300"]),
+        ("image", picture(200, 301), False, ["enlarge it to 300x452"]),
+        ("image", picture(6001, 6000), False, ["6001x6000", "reduce it to 6000x5999"]),
+        ("image", picture(30_000, 10_000), True, ["30000x10000", "200000000", "reduce it to 6000x2400"]),
         ("image", picture(500, 500, animated=True), False, ["animated gif", "still"]),
         ("image", picture(500, 500, 31 * MB), False, ["31 MB", "30 MB"]),
         ("video", film(2.0), False, []),
@@ -491,6 +496,8 @@ async def said(look: ImageFacts | RecordingFacts | Exception, kind: str) -> list
         ("image", FetchRefused("h has the address 10.0.0.1"), True, ["10.0.0.1"]),
         ("image", FetchFailed("h cannot be resolved"), False, ["cannot be resolved", "from this worker"]),
         ("video", NotExamined("could not be looked at within 20 s"), False, ["20 s", "from this worker"]),
+        ("video", NotExamined("its server knows no ranges", "move the index"), False, ["no ranges; move the index"]),
+        ("video", MediaUnreadable("is cut off", "upload it again"), True, ["is cut off; upload it again"]),
     ],
 )
 async def test_each_finding_says_what_was_found_the_limit_and_what_would_mend_it(
@@ -524,7 +531,12 @@ async def test_all_findings_come_in_the_order_of_the_fields_and_totals_at_the_lo
     hints = [finding.problem.hint for finding in findings]
     assert hints[1] == "has 300 MB; together 550 MB of at most 500 MB; compress by 50 MB"
     assert hints[3] == "lasts 9.4 s; together 17.1 s of at most 15 s; shorten by 2.1 s"
-    assert hints[5] == "lasts 14.0 s; together 42.0 s of at most 15 s; shorten them by 27.0 s"
+    assert (
+        hints[5]
+        == "lasts 14.0 s; together 42.0 s of at most 15 s; shorten them ("
+        + ", ".join(f"referenceAudios[{i}] 14.0 s" for i in range(3))
+        + ") by 27.0 s"
+    )
     assert "secret" not in str(findings)
 
 
