@@ -60,7 +60,7 @@ class WorkerSettings(Settings):
     api_key: SecretStr
     allowed_networks: Annotated[tuple[Network, ...], NoDecode] = ()
     """Private networks that media and results may be fetched from, comma-separated CIDRs."""
-    keep_assets: timedelta = Field(default=timedelta(days=30), ge=timedelta(0))
+    keep_assets: timedelta = Field(default=timedelta(days=30), ge=timedelta(0), le=timedelta(days=3650))
     """How long the verdict on an asset is remembered after a run last asked for it: ISO 8601, or seconds."""
     create_timeout: float = Field(default=60.0, ge=1, le=90)
     """Seconds that a create call waits for an answer; giving up on it leaves its outcome unknown."""

@@ -1,11 +1,12 @@
 """The review of one asset, as those who ask for it and those who carry it out speak of it."""
 
 from datetime import datetime, timedelta
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, model_validator
+from pydantic import AfterValidator, BaseModel, Field, model_validator
 
 from manxue.failure import FailureType
+from manxue.url import is_http, is_object_store, media_url_problem
 
 REVIEW_ASSET = "ReviewAsset"
 """The workflow. One execution for each content and account, found by its workflow id."""
@@ -21,20 +22,30 @@ ASSET_REVIEWED_SIGNAL = "asset_reviewed"
 Kind = Literal["image", "video", "audio"]
 
 
+def _uploadable(value: str) -> str:
+    if (hint := media_url_problem(value)) or not (is_http(value) or is_object_store(value)):
+        raise ValueError(hint or "must be an http(s):// URL, or an s3://, gs:// or az:// reference")
+    return value
+
+
+Reference = Annotated[str, AfterValidator(_uploadable)]
+"""An http(s) URL or an object store reference."""
+
+
 class AssetToReview(BaseModel):
     """The argument of `ReviewAsset`."""
 
     kind: Kind
-    reference: str
-    """An http(s) URL or an object store reference, as the first who asked gave it."""
-    keep: timedelta = timedelta(days=30)
+    reference: Reference
+    """As the last who asked gave it."""
+    keep: Annotated[timedelta, Field(ge=timedelta(0), le=timedelta(days=3650))] = timedelta(days=30)
     """How long the verdict is remembered after somebody last asked for it."""
 
 
 class ReviewRequest(BaseModel):
     """Somebody asks for the verdict."""
 
-    reference: str
+    reference: Reference
     """Another address of the same content: a signed URL of yesterday may have expired."""
     waiter: str | None = None
     """The workflow id to signal when there is no verdict yet."""

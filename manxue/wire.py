@@ -69,7 +69,7 @@ def read_task(answer: Any) -> TaskStatus:
 def read_upload(answer: Any, sent: list[str]) -> AssetUpload:
     """Read the answer to an asset upload of the URLs `sent`."""
     items, failed = _items(answer)
-    accepted = {str(i.get("originalUrl")): str(i["assetId"]) for i in items if _is_id(i.get("assetId"))}
+    accepted = {str(i.get("originalUrl")): str(i["assetId"]) for i in items if _is_asset_id(i.get("assetId"))}
     refused = {str(i.get("originalUrl")): _reason(i) for i in failed}
     return AssetUpload(
         {url: accepted[url] for url in sent if url in accepted},
@@ -81,7 +81,7 @@ def read_upload(answer: Any, sent: list[str]) -> AssetUpload:
 def read_asset_states(answer: Any) -> dict[str, AssetState]:
     """Read the answer to a status call: asset id -> state. A failed look-up or an omitted id is simply not in it."""
     items, _ = _items(answer)
-    return {str(i["assetId"]): _asset_state(i.get("status")) for i in items if _is_id(i.get("assetId"))}
+    return {str(i["assetId"]): _asset_state(i.get("status")) for i in items if _is_asset_id(i.get("assetId"))}
 
 
 def said_in(answer: Any) -> str:
@@ -153,6 +153,11 @@ def _word(value: Any) -> str:
 
 def _is_id(value: Any) -> bool:
     return (isinstance(value, str) and bool(value.strip())) or (isinstance(value, int) and not isinstance(value, bool))
+
+
+def _is_asset_id(value: Any) -> bool:
+    """One that a request can name as `asset://ID`; anything else counts as left out of the answer."""
+    return _is_id(value) and is_task_id(str(value))
 
 
 def _number(value: Any) -> float | None:

@@ -40,7 +40,9 @@ class ListedAsset(BaseModel):
     """One asset, as lists show it."""
 
     reference: str
-    """One under which it was asked for, without a query string."""
+    """The latest under which it was asked for, without a query string."""
+    references: list[str] = []
+    """All of them, up to 20."""
     review_id: str
     """The workflow id of its review."""
     state: str
@@ -144,7 +146,8 @@ async def find(client: Client, name: str) -> Review:
     same = [
         asset.review_id
         async for asset in known_assets(client)
-        if wanted == asset.reference or (asset.asset_id and wanted.removeprefix(ASSET_SCHEME) == asset.asset_id)
+        if wanted in (asset.reference, *asset.references)
+        or (asset.asset_id and wanted.removeprefix(ASSET_SCHEME) == asset.asset_id)
     ]
     if len(same) > 1:
         raise ReviewNotFound(f"{len(same)} reviews are known of {wanted}; name one by its id: {', '.join(same)}")
@@ -166,6 +169,7 @@ async def listed(handle: WorkflowHandle[Any, Any], execution: WorkflowExecution)
         reference = redact(summary.partition(" · ")[2])
     return ListedAsset(
         reference=reference,
+        references=memo.get("references") or [],
         review_id=execution.id,
         state=memo.get("state", "reviewing"),
         asset_id=memo.get("asset_id"),

@@ -7,7 +7,7 @@ gets the asset id at once, and submits an asset that has lapsed again.
 import asyncio
 from datetime import datetime, timedelta
 
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 from temporalio import workflow
 from temporalio.common import RawValue
 from temporalio.exceptions import ActivityError, ApplicationError, FailureError, is_cancelled_exception
@@ -22,7 +22,6 @@ from manxue.asset_review import (
     REVIEW_UPDATE,
     AssetReview,
     AssetToReview,
-    ReviewRequest,
 )
 from manxue.failure import FailureType
 from manxue.redact import redact
@@ -38,21 +37,14 @@ from workflows.policies import (
     UPLOAD_ASSETS,
     told,
 )
+from workflows.review_state import ReviewState, read_request
 from workflows.run_input import NO_ARGUMENT
 
+_ENDING = "ReviewEnding"
+_MOST_REFERENCES = 20
+"""In the memo, of all that one content has."""
 _UPLOADS = 3
 """How often an asset is submitted that the provider's answer left out, or that lapsed during its review."""
-
-
-class ReviewState(BaseModel):
-    """What the execution knows, and carries over when it continues as new."""
-
-    asset: AssetToReview
-    review: AssetReview
-    waiters: list[str] = []
-    asked_at: datetime
-    looked_at: datetime | None = None
-    """When the provider last said that the asset is active."""
 
 
 # A wrong argument must end the execution instead of failing its tasks for ever.
@@ -65,11 +57,20 @@ class ReviewAsset:
         now = workflow.now()
         beginning = AssetReview(review_id=workflow.info().workflow_id, state="reviewing", since=now)
         self._state = continued or ReviewState(asset=asset, review=beginning, asked_at=now)
-        self._looking = self._forgotten = False
+        self._looking = self._forgotten = self._canceled = False
 
     @workflow.run
     async def run(self, asset: AssetToReview, continued: ReviewState | None = None) -> AssetReview:
         """Ends when nobody has asked for `keep`, when it is to forget, or when there is no verdict."""
+        try:
+            return await self._serve(asset)
+        except (asyncio.CancelledError, ActivityError) as error:
+            if is_cancelled_exception(error):
+                self._canceled = True
+                await self._wake_waiters()  # they ask again, which starts another review
+            raise
+
+    async def _serve(self, asset: AssetToReview) -> AssetReview:
         while True:
             if self._state.review.state == "reviewing":
                 await self._review()
@@ -97,7 +98,7 @@ class ReviewAsset:
                     return False
 
     async def _review(self) -> None:
-        """To a verdict, and the news of it to everybody who waits."""
+        """To a verdict, and on to everybody who waits for it."""
         try:
             verdict = await self._verdict(workflow.now() + REVIEW_PATIENCE)
         except ActivityError as error:
@@ -105,6 +106,9 @@ class ReviewAsset:
                 raise
             verdict = self._failed(error)
         self._enter(verdict)
+        await self._wake_waiters()
+
+    async def _wake_waiters(self) -> None:
         waiters, self._state.waiters = list(dict.fromkeys(self._state.waiters)), []
         for start in range(0, len(waiters), 500):  # Temporal's limit is 2,000 at a time
             await asyncio.gather(*(self._tell(waiter) for waiter in waiters[start : start + 500]))
@@ -169,8 +173,12 @@ class ReviewAsset:
     def _enter(self, review: AssetReview) -> None:
         self._state.review = review
         self._show(f"**{review.state}** " + (f"as `{review.asset_id}`" if review.asset_id else f"{review.reason}"))
-        memo = {"state": review.state, "asset_id": review.asset_id, "reason": review.reason}
-        workflow.upsert_memo({**memo, "reference": redact(self._state.asset.reference)})
+        self._write_memo()
+
+    def _write_memo(self) -> None:
+        state, review = self._state, self._state.review
+        known = {"reference": redact(state.asset.reference), "references": state.references}
+        workflow.upsert_memo({"state": review.state, "asset_id": review.asset_id, "reason": review.reason, **known})
 
     def _show(self, text: str) -> None:
         workflow.set_current_details(f"{text}\n\n{redact(self._state.asset.reference)}")
@@ -178,15 +186,26 @@ class ReviewAsset:
     @workflow.update(name=REVIEW_UPDATE, description="Ask for the verdict: a ReviewRequest")
     async def review(self, raw: RawValue = NO_ARGUMENT) -> AssetReview:
         """Where the review is; a verdict that is old is looked up first. Takes a ReviewRequest as JSON."""
-        asked, state = _read_request(raw), self._state
+        asked, state = read_request(raw), self._state
+        if self._canceled:
+            raise ApplicationError("the review was cancelled; ask again in a moment", type=_ENDING)
         state.asked_at = workflow.now()
         state.asset = state.asset.model_copy(update={"reference": asked.reference})
+        self._remember(redact(asked.reference))
         await workflow.wait_condition(lambda: not self._looking)
         if state.review.state == "active" and state.looked_at and workflow.now() > state.looked_at + LOOK_AGAIN_AFTER:
             await self._look_again(str(state.review.asset_id))
         if state.review.state == "reviewing" and asked.waiter:
             state.waiters.append(asked.waiter)
         return state.review
+
+    def _remember(self, reference: str) -> None:
+        """Where lists look for it. Costs an event the first time only."""
+        references = self._state.references
+        if reference not in references and len(references) < _MOST_REFERENCES:
+            references.append(reference)
+            if len(references) > 1:  # the first one is in the memo from the start
+                self._write_memo()
 
     async def _look_again(self, asset_id: str) -> None:
         self._looking = True
@@ -215,12 +234,3 @@ class ReviewAsset:
     def asset(self) -> AssetReview:
         """Where the review is."""
         return self._state.review
-
-
-def _read_request(raw: RawValue) -> ReviewRequest:
-    """A wrong argument refuses the update and does nothing else."""
-    try:
-        return ReviewRequest.model_validate_json(raw.payload.data or b"null")
-    except ValidationError:
-        message = 'the update takes one argument: {"reference": URL, "waiter": workflow id or null}'
-        raise ApplicationError(message, type=FailureType.INVALID_REQUEST, non_retryable=True) from None

@@ -13,6 +13,7 @@ RUNNER = SandboxedWorkflowRunner(
         "workflows.contract",
         "workflows.policies",
         "workflows.polling",
+        "workflows.review_state",
         "workflows.run_input",
         "workflows.run_state",
     )

@@ -173,3 +173,39 @@ async def test_a_call_that_is_refused_as_a_whole_is_no_verdict_on_the_content(
         bad,
         good,
     }
+
+
+BAD_ARGUMENTS: dict[str, list[Any]] = {
+    "none": [],
+    "null": [None],
+    "three": [{"kind": "image", "reference": "https://h/a.png"}, None, 3],
+    "kind": [{"kind": "film", "reference": "https://h/a.png"}],
+    "reference": [{"kind": "image", "reference": "not a URL"}],
+    "asset": [{"kind": "image", "reference": "asset://a"}],
+    "keep": [{"kind": "image", "reference": "https://h/a.png", "keep": -5}],
+}
+
+
+@pytest.mark.parametrize("said", BAD_ARGUMENTS)
+async def test_a_review_that_is_started_wrongly_by_hand_fails_at_once(runs: Runs, word: str, said: str) -> None:
+    handle = await runs.client.start_workflow(
+        "ReviewAsset", args=BAD_ARGUMENTS[said], id=f"review-{word}", task_queue=runs.task_queue
+    )
+    await failure_of(handle, 20)
+
+
+async def test_a_cancelled_review_is_begun_anew_for_those_who_wait(
+    runs: Runs, provider: Provider, word: str, states: dict[str, str]
+) -> None:
+    url = images(provider, word)[0]
+    states[word] = "Processing"
+    handle = await runs.start(request=request(word, first_image=url), poll=FAST)
+    async with asyncio.timeout(20):
+        while not ((found := await reviews(runs.client, url)) and uploads_of(provider, word)):
+            await asyncio.sleep(0.1)
+    await runs.client.get_workflow_handle(found[0]).cancel()
+    async with asyncio.timeout(20):
+        while len(uploads_of(provider, word)) < 2:
+            await asyncio.sleep(0.1)
+    states[word] = "Active"
+    assert (await outcome(handle))["assets"].keys() == {url}
