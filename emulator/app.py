@@ -54,6 +54,7 @@ def create_app(config: EmulatorConfig, ledger: Ledger) -> ASGIApp:
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
+        tasks.resume()
         try:
             yield
         finally:

@@ -3,13 +3,16 @@
 import asyncio
 import time
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 from urllib.parse import urlsplit
 from uuid import uuid4
+
+from pydantic import ConfigDict
 
 from emulator.config import EmulatorConfig
 from emulator.faults import Faults
 from emulator.fetching import Fetcher, FetchFailed
+from emulator.kept import Kept
 from emulator.rules import RuleBroken, is_web_url
 from manxue.vocabulary import ASSET_SCHEME
 
@@ -26,13 +29,15 @@ _SLOW = 10
 class Asset:
     """One submitted medium."""
 
+    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(ser_json_bytes="base64", val_json_bytes="base64")
+
     id: str
     kind: str
     url: str
     content: bytes
     """An image's bytes. Videos and audios are looked at but not kept."""
     submitted: float
-    """On the monotonic clock."""
+    """Unix seconds."""
     fault: str | None = None
     """One of the kind `asset` of `emulator.faults`."""
 
@@ -45,7 +50,8 @@ class Assets:
         self._looked_up: set[str] = set()
         self._config = config
         self._fetcher = fetcher
-        self._assets: dict[str, Asset] = {}
+        self._kept = Kept(Asset, config.state and config.state / "assets")
+        self._assets = self._kept.all()
 
     async def upload(self, body: object) -> dict[str, Any]:
         """The `data` of the answer to an upload. Raises RuleBroken."""
@@ -108,13 +114,14 @@ class Assets:
                 await self._fetcher.check_reachable(url)
         except FetchFailed as failure:
             return failure
-        asset = Asset(f"asset-{uuid4().hex}", kind, url, content, time.monotonic(), fault)
+        asset = Asset(f"asset-{uuid4().hex}", kind, url, content, time.time(), fault)
         self._assets[asset.id] = asset
+        self._kept.put(asset.id, asset)
         return asset
 
     def _state(self, asset: Asset) -> str:
         patience = self._config.review_seconds / self._config.speed * (_SLOW if asset.fault == "slow" else 1)
-        if time.monotonic() - asset.submitted < patience:
+        if time.time() - asset.submitted < patience:
             return "Processing"
         if asset.fault == "expired":
             return "EXPIRED"

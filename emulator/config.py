@@ -29,6 +29,8 @@ class EmulatorConfig:
     wrapped_create: bool = False
     """Answer creates as resellers document it: `{"code": "0", "msg": null, "data": {"projectId": "..."}}`."""
 
+    state: Path | None = None
+    """Directory that keeps tasks, videos and assets over restarts; None: all is gone when it stops."""
     staging: Path | None = None
     """Directory of files that are served to everyone at `/staging/`, named by their SHA-256."""
 

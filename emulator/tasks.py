@@ -1,4 +1,5 @@
-"""Accepted creates: where each stands by the clock, and the rendering of its video behind that.
+"""Accepted creates: where each stands by the clock, and the rendering of its video behind that. With a directory for
+its state, the emulator goes on after a restart where it was, as a provider does.
 
 Words in a prompt decide how its task ends: `[fail]` and `[fail: reason]` fail it once it has left the queue.
 """
@@ -16,6 +17,7 @@ from emulator.assets import Assets
 from emulator.config import EmulatorConfig
 from emulator.faults import Faults
 from emulator.fetching import Fetcher, FetchFailed
+from emulator.kept import Kept
 from emulator.ledger import Ledger
 from emulator.render import render
 from emulator.rules import Order
@@ -25,16 +27,16 @@ FAIL_WORD = re.compile(r"\[fail(?::\s*(?P<reason>[^\]]*))?\]")
 DEFAULT_FAILURE = "the content policy refused the request"
 
 PARALLEL_RENDERS = 2
+_PREFIX = "manxue-emulator-"
 
 
 @dataclass
 class Task:
-    """One accepted create call. Times are on the monotonic clock."""
+    """One accepted create call. Times are Unix seconds."""
 
     id: str
     order: Order
     created: int
-    """Unix seconds."""
     processing_at: float
     completed_at: float
     file: Path
@@ -42,11 +44,11 @@ class Task:
     """Set when the file is there: its SHA-256, quoted."""
     failure: str | None = None
     urls_since: float = 0.0
-    """Unix seconds; URLs that were made before have expired."""
+    """URLs that were made before have expired."""
 
     def status(self) -> str:
         """Where the task stands now. It is completed when its time has come and its file is there."""
-        now = time.monotonic()
+        now = time.time()
         if now < self.processing_at:
             return "queued"
         if self.failure is not None:
@@ -55,12 +57,12 @@ class Task:
 
     def progress(self) -> int:
         """Percent of the render, 99 at most."""
-        share = (time.monotonic() - self.processing_at) / (self.completed_at - self.processing_at)
+        share = (time.time() - self.processing_at) / (self.completed_at - self.processing_at)
         return max(0, min(99, int(share * 100)))
 
 
 class Tasks:
-    """All tasks, and a folder of their files that is removed at the end."""
+    """All tasks, and a folder of their files, which is removed at the end unless it is to be kept."""
 
     def __init__(
         self, config: EmulatorConfig, assets: Assets, fetcher: Fetcher, faults: Faults, ledger: Ledger
@@ -70,9 +72,11 @@ class Tasks:
         self._config = config
         self._assets = assets
         self._fetcher = fetcher
-        self._tasks: dict[str, Task] = {}
+        self._kept = Kept(Task, config.state and config.state / "tasks")
+        self._tasks = self._kept.all()
         # A render whose thread is still at work when the emulator stops may write one last file.
-        self._folder = TemporaryDirectory(prefix="manxue-emulator-", ignore_cleanup_errors=True)
+        self._temporary = None if config.state else TemporaryDirectory(prefix=_PREFIX, ignore_cleanup_errors=True)
+        self._folder = config.state or Path(self._temporary.name if self._temporary else "")
         self._jobs: set[asyncio.Task[None]] = set()
         self._renderers = asyncio.Semaphore(PARALLEL_RENDERS)
 
@@ -81,13 +85,21 @@ class Tasks:
         for job in self._jobs:
             job.cancel()
         await asyncio.gather(*self._jobs, return_exceptions=True)
-        await asyncio.to_thread(self._folder.cleanup)
+        if self._temporary:
+            await asyncio.to_thread(self._temporary.cleanup)
+
+    def resume(self) -> None:
+        """Render what an earlier run of the emulator did not finish."""
+        for task in self._tasks.values():
+            task.file = self._folder / task.file.name
+            if not task.etag and not task.failure:
+                self._begin(task)
 
     def create(self, order: Order) -> Task:
         """Accept an order. Raises RuleBroken when it names an asset that may not be used."""
-        assets = self._used_assets(order)
+        self._used_assets(order)
         task_id = f"task-{uuid4().hex}"
-        processing_at = time.monotonic() + self._config.queue_seconds / self._config.speed
+        processing_at = time.time() + self._config.queue_seconds / self._config.speed
         render_seconds = self._config.render_seconds(order.model, order.duration) / self._config.speed
         task = Task(
             id=task_id,
@@ -95,18 +107,22 @@ class Tasks:
             created=int(time.time()),
             processing_at=processing_at,
             completed_at=processing_at + render_seconds,
-            file=Path(self._folder.name) / f"{task_id}.mp4",
+            file=self._folder / f"{task_id}.mp4",
         )
         self._tasks[task_id] = task
+        self._kept.put(task_id, task)
         if word := FAIL_WORD.search(order.prompt):
             self._fail(task, word["reason"] or DEFAULT_FAILURE)
         elif self._faults.next("render", order.prompt, order.prompt):
             self._fail(task, DEFAULT_FAILURE)
         else:
-            job = asyncio.create_task(self._produce(task, assets))
-            self._jobs.add(job)
-            job.add_done_callback(self._jobs.discard)
+            self._begin(task)
         return task
+
+    def _begin(self, task: Task) -> None:
+        job = asyncio.create_task(self._produce(task))
+        self._jobs.add(job)
+        job.add_done_callback(self._jobs.discard)
 
     def find(self, task_id: str) -> Task | None:
         """The task of that id."""
@@ -121,9 +137,10 @@ class Tasks:
             if url.startswith(ASSET_SCHEME)
         }
 
-    async def _produce(self, task: Task, assets: dict[str, bytes]) -> None:
+    async def _produce(self, task: Task) -> None:
         async with self._renderers:
             try:
+                assets = self._used_assets(task.order)
                 pictures = [
                     assets[url] if url in assets else await self._fetcher.picture(url) for url in task.order.pictures
                 ]
@@ -144,10 +161,12 @@ class Tasks:
 
     def _has_content(self, task: Task, sha256: str) -> None:
         task.etag = f'"{sha256}"'
+        self._kept.put(task.id, task)
         self._ledger.rendered.setdefault(task.id, []).append(sha256)
 
     def _fail(self, task: Task, reason: str) -> None:
         task.failure = self._ledger.failed[task.id] = reason
+        self._kept.put(task.id, task)
 
 
 def _append(path: Path, content: bytes) -> None:

@@ -80,7 +80,9 @@ async def local_stack(options: StackOptions) -> AsyncIterator[LocalStack]:
     async with AsyncExitStack() as parts:
         parts.enter_context(locked(options.state))
         server = await parts.enter_async_context(dev_server(options.state, options.port, options.ui_port))
-        emulator_url = None if options.real else await parts.enter_async_context(_emulator(options.speed, staging))
+        emulator_url = None
+        if not options.real:
+            emulator_url = await parts.enter_async_context(_emulator(options, staging))
         speed, folder = (None, None) if options.real else (options.speed, str(staging))
         state = LocalState(server.address, NAMESPACE, server.ui_url, os.getpid(), emulator_url, speed, folder)
         worker = await parts.enter_async_context(_worker(state, options.worker_log, grace))
@@ -108,11 +110,20 @@ def _provider_environment(emulator_url: str | None) -> dict[str, str]:
 
 
 @asynccontextmanager
-async def _emulator(speed: float, staging: Path) -> AsyncIterator[str]:
+async def _emulator(options: StackOptions, staging: Path) -> AsyncIterator[str]:
+    """With its tasks of earlier times, and at its earlier address where that is free: runs in flight know both."""
     from emulator.config import EmulatorConfig
     from emulator.server import EmulatorServer
 
-    async with EmulatorServer(EmulatorConfig(api_key=EMULATOR_KEY, speed=speed, staging=staging)) as emulator:
+    state = options.state.resolve() / "emulator"
+    config = EmulatorConfig(api_key=EMULATOR_KEY, speed=options.speed, staging=staging, state=state)
+    note = state / "port"
+    async with AsyncExitStack() as serving:
+        try:
+            emulator = await serving.enter_async_context(EmulatorServer(config, port=int(note.read_text())))
+        except (OSError, ValueError):
+            emulator = await serving.enter_async_context(EmulatorServer(config))
+        note.write_text(emulator.url.rpartition(":")[2])
         yield emulator.url
 
 

@@ -72,6 +72,24 @@ async def test_a_local_stack_is_found_from_its_directory_and_ends_as_a_whole(
     assert provider.creates_of(word) == []
 
 
+async def test_a_render_in_flight_goes_on_when_the_stack_is_started_again(cli: CommandLine, word: str) -> None:
+    async with cli.started("local", "--speed", "10") as stack:
+        await stack.says("Ctrl-C stops everything.")
+        begun = await cli.run("generate", "--prompt", word, "--duration", "4", "--detach")
+        async with asyncio.timeout(30):
+            while "task-" not in (await cli.run("status", begun.out.strip())).out:
+                await asyncio.sleep(0.2)
+        stack.interrupt()
+        await stack.told()
+    async with cli.started("local", "--speed", "10") as stack:
+        await stack.says("Ctrl-C stops everything.")
+        watched = await cli.run("watch", begun.out.strip())
+        stack.interrupt()
+        await stack.told()
+    assert watched.code == 0
+    assert Path(watched.out.strip()).stat().st_size > 0
+
+
 async def test_a_stack_that_is_killed_takes_everything_with_it(cli: CommandLine) -> None:
     async with cli.started("local") as stack:
         await stack.says("worker.started")
