@@ -25,7 +25,7 @@ demo: install ## Server, emulator and worker on this machine; two videos from re
 	$(BIN)/manxue demo
 
 test: install lint types ## Everything the project tests: lint, types, unit, workflow and system tests
-	$(BIN)/pytest -n 4 # most system tests wait most of the time
+	$(BIN)/pytest -n 5 --dist worksteal # most system tests wait most of the time
 
 lint: install ## Ruff: rules and formatting
 	$(BIN)/ruff check .

@@ -128,7 +128,7 @@ async def test_a_review_under_way_is_left_watched_and_interrupted_without_harm(
     async with cli.started("assets", "add", signed) as watching:
         await watching.says("1 of 1 assets are under review")
         watching.interrupt()
-        told = await watching.told(seconds=10)
+        told = await watching.told(seconds=30)
     assert (told.code, told.out) == (130, "")
     assert told.err.endswith("the reviews go on. Look at them: manxue assets list\n")
     states[word] = "Active"

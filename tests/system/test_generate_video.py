@@ -223,7 +223,7 @@ async def test_two_runs_with_one_name_keep_both_files(runs: Runs, provider: Prov
 async def test_lists_by_search_attribute_find_a_run(runs: Runs, provider: Provider, word: str) -> None:
     result = await runs.result(request=request(word), poll=FAST, tenant=word)
     query = f"ManxueTenant = '{word}' AND ManxuePhase = 'completed' AND ManxueTaskId = '{result['task_id']}'"
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while not [run async for run in runs.client.list_workflows(query)]:
             await asyncio.sleep(0.1)
 

@@ -98,7 +98,7 @@ async def test_what_goes_wrong_with_the_account_is_not_remembered(runs: Runs, pr
 async def test_a_review_can_be_forgotten(runs: Runs, provider: Provider, word: str) -> None:
     url = images(provider, word)[0]
     await runs.result(request=request(word, first_image=url), poll=FAST)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while not (found := await reviews(runs.client, url)):
             await asyncio.sleep(0.1)
     await runs.client.get_workflow_handle(found[0]).execute_update("forget")
@@ -150,7 +150,7 @@ async def test_a_broken_update_of_a_review_is_refused_and_disturbs_nobody(
 ) -> None:
     url = images(provider, word)[0]
     await runs.result(request=request(word, first_image=url), poll=FAST)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(30):
         while not (found := await reviews(runs.client, url)):
             await asyncio.sleep(0.1)
     for args in BROKEN[:4]:
