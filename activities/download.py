@@ -1,4 +1,4 @@
-"""From a finished task to a verified file at its place, with a manifest beside it."""
+"""From a finished task to a verified file at its place, with pictures and a manifest beside it."""
 
 import asyncio
 import hashlib
@@ -13,18 +13,21 @@ from temporalio import activity
 from activities.errors import NO_ANSWER, final, from_provider, passing
 from activities.heartbeat import heartbeating
 from activities.manifest import manifest
+from activities.sidecars import Preview, deliver_manifest, deliver_pictures
 from manxue.answers import Completed, Failed
 from manxue.checked_request import CheckedRequest
 from manxue.client import ManxueClient
 from manxue.errors import ManxueError
 from manxue.failure import FailureDetails, FailureType
+from manxue.problem import Problem
 from manxue.vocabulary import Mode, resolution
+from media.confinement import NotConfined
 from media.download import URLExpired, download
 from media.fetch import Fetcher, FetchFailed, FetchRefused
 from media.output import open_output
 from media.partial_file import PartialFile, PartialFileBusy
-from media.storage import Output, OutputUnavailable
-from media.verify import Expected, VideoFacts, VideoInvalid, verify
+from media.storage import OutputUnavailable
+from media.verify import Expected, Verified, Verifier, VideoFacts, VideoInvalid
 
 _SAME_INVALID, _MOST_INVALID = 3, 6
 """How often a file that is not the video is fetched: the very same one, and any."""
@@ -39,6 +42,8 @@ class DownloadInput(BaseModel):
     request: CheckedRequest
     output: str | None = None
     name: str | None = None
+    preview: bool = True
+    """Whether a poster and a contact sheet are made."""
     story: dict[str, Any] = {}
     """What the manifest tells besides: timeline, polls, assets, warnings."""
 
@@ -50,9 +55,12 @@ class Downloaded(BaseModel):
     bytes: int
     sha256: str
     facts: VideoFacts
+    preview: Preview | None = None
     manifest_uri: str
     renamed: bool = False
     """Whether another file had the wanted name already, so that the task id was added to it."""
+    warnings: list[Problem] = []
+    """Why there is no preview, where one was wanted."""
 
 
 class Attempts(BaseModel):
@@ -76,6 +84,7 @@ class Download:
     def __init__(self, manxue: ManxueClient, fetcher: Fetcher, default_output: str) -> None:
         self._manxue = manxue
         self._fetcher = fetcher
+        self._verifier = Verifier()
         self._default_output = default_output
 
     @activity.defn(name="download")
@@ -93,7 +102,7 @@ class Download:
                 raise passing(kind, str(error)) from None
             except FetchRefused as error:
                 raise final(FailureType.DOWNLOAD_FAILED, _kept(str(error), given), _details(given)) from None
-            except (FetchFailed, PartialFileBusy) as error:
+            except (FetchFailed, PartialFileBusy, NotConfined) as error:
                 raise passing(FailureType.DOWNLOAD_FAILED, str(error)) from None
             except (OutputUnavailable, OSError) as error:
                 raise passing(FailureType.OUTPUT_UNAVAILABLE, str(error)) from None
@@ -111,7 +120,7 @@ class Download:
             done = await self._completed(given.task_id)
             await self._fetch(done, part, attempts)
             sha256 = await asyncio.to_thread(part.sync)
-            facts = await self._checked(path, part, sha256, given, done, attempts)
+            verified = await self._checked(path, part, sha256, given, done, attempts)
             names = (f"{stem}.mp4", f"{stem}-{own}.mp4")
             name = await output.deliver(path, sha256, names)
             await asyncio.to_thread(part.forget_notes)
@@ -126,8 +135,16 @@ class Download:
         finally:
             part.close()
         video = {"uri": output.uri(name), "bytes": part.size, "sha256": sha256}
-        beside = await self._deliver_manifest(output, name, given, done, {**video, **facts.model_dump()})
-        return Downloaded(facts=facts, manifest_uri=output.uri(beside), renamed=name != names[0], **video)
+        preview, warnings = await deliver_pictures(output, name, verified.pictures)
+        text = _manifest(given, done, {**video, **verified.facts.model_dump()}, preview, warnings)
+        return Downloaded(
+            facts=verified.facts,
+            preview=preview,
+            manifest_uri=output.uri(await deliver_manifest(output, name, text)),
+            renamed=name != names[0],
+            warnings=warnings,
+            **video,
+        )
 
     async def _completed(self, task_id: str) -> Completed:
         """The finished task with a fresh URL; the URL never leaves this activity."""
@@ -156,10 +173,10 @@ class Download:
 
     async def _checked(
         self, path: Path, part: PartialFile, sha256: str, given: DownloadInput, done: Completed, attempts: Attempts
-    ) -> VideoFacts:
-        """The file's facts. A bad one may be the way's fault: fetched again, and set aside when that is no use."""
+    ) -> Verified:
+        """The file, checked. A bad one may be the way's fault: fetched again, and set aside when that is no use."""
         try:
-            return await asyncio.to_thread(verify, path, _expected(given.request, done))
+            return await self._verifier.verify(path, _expected(given.request, done), pictures=given.preview)
         except VideoInvalid as error:
             attempts.invalid.append(sha256)
             if attempts.invalid.count(sha256) < _SAME_INVALID and len(attempts.invalid) < _MOST_INVALID:
@@ -171,20 +188,21 @@ class Download:
             message = _kept(f"{error}; the file was set aside as {aside.name}", given)
             raise final(FailureType.VIDEO_INVALID, message, _details(given)) from None
 
-    async def _deliver_manifest(
-        self, output: Output, name: str, given: DownloadInput, done: Completed, video: dict[str, Any]
-    ) -> str:
-        """Its name: the run id is in it where another run, or somebody else, has written one beside this video."""
-        info = activity.info()
-        text = manifest(
-            workflow={"id": info.workflow_id, "run_id": info.workflow_run_id},
-            task_id=given.task_id,
-            request=given.request,
-            provider={"created": done.created, "actual_duration": done.actual_duration, "amount": done.amount},
-            video=video,
-            story=given.story,
-        )
-        return await output.deliver_text(text, (f"{name}.json", f"{name}-{info.workflow_run_id}.json"))
+
+def _manifest(
+    given: DownloadInput, done: Completed, video: dict[str, Any], preview: Preview | None, warnings: list[Problem]
+) -> str:
+    info = activity.info()
+    known = given.story.get("warnings", [])
+    return manifest(
+        workflow={"id": info.workflow_id, "run_id": info.workflow_run_id},
+        task_id=given.task_id,
+        request=given.request,
+        provider={"created": done.created, "actual_duration": done.actual_duration, "amount": done.amount},
+        video=video,
+        preview=preview.model_dump() if preview else None,
+        story={**given.story, "warnings": [*known, *(warning.model_dump(mode="json") for warning in warnings)]},
+    )
 
 
 def _expected(request: CheckedRequest, done: Completed) -> Expected:

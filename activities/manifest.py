@@ -16,6 +16,7 @@ def manifest(
     request: CheckedRequest,
     provider: dict[str, Any],
     video: dict[str, Any],
+    preview: dict[str, Any] | None,
     story: dict[str, Any],
 ) -> str:
     """The manifest's text. URLs lose their query strings, since the file lies wherever the video goes."""
@@ -27,6 +28,7 @@ def manifest(
         "request": request.body(),
         "provider": provider,
         "video": video,
+        "preview": preview,
         **story,
     }
     return json.dumps(redact_json(content), ensure_ascii=False, indent=2) + "\n"

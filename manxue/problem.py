@@ -19,7 +19,7 @@ class Problem(BaseModel):
     rule: str
     """A stable word to branch on: `required`, `type`, `empty`, `choice`, `range`, `max_items`, `url`, `conflict`,
     `requires`, `unknown_field`, `recommended`, `unreadable`, `unreachable`,
-    `file`, `staging`."""
+    `file`, `staging`, `unavailable`."""
     given: Any = None
     """What was given, shortened, query strings of URLs removed."""
     hint: str

@@ -1,18 +1,13 @@
-"""What a video or audio file holds, read by FFmpeg's libraries in a process of its own: `python demux.py LENGTH`.
+"""What a video or audio file holds, read by FFmpeg's libraries: run by `confined.py`, with the length as its argument.
 
-A process, because 700 bytes of MP4 can make FFmpeg fill 2.8 GB for one track, and no thread in it can be stopped. This
-one has limits of memory and processor time, can open nothing, and knows no secret. It imports nothing of ours and reads
-through whoever started it: `R` with offset and size asks for bytes, which come with their count before them; `F` with a
-count and JSON is the end.
+It imports nothing of ours and reads through whoever started it: `R` with offset and size asks for bytes, which come
+with their count before them; `F` with a count and JSON is the end.
 """
 
 import json
 import os
-import resource
 import struct
-import sys
 from io import SEEK_CUR, SEEK_END, UnsupportedOperation
-from pathlib import Path
 from typing import Any
 
 import av
@@ -20,11 +15,11 @@ import av.subtitles.codeccontext
 import av.subtitles.stream  # PyAV imports these when it meets subtitles, and then no file can be opened any more
 from av.stream import Disposition, Stream
 
-_MEMORY = 16 * 1024 * 1024
+MEMORY = 16 * 1024 * 1024
 """Bytes that a file may make FFmpeg take."""
-_SECONDS = 2
+SECONDS = 2
 """Of processor time."""
-_FORMATS = "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpegts,mpeg,flv,asf,mp3,wav,w64,aac,ogg,flac,aiff,caf,amr"
+FORMATS = "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpegts,mpeg,flv,asf,mp3,wav,w64,aac,ogg,flac,aiff,caf,amr"
 """FFmpeg's demuxers for what people call videos and audios: no playlists, which lead elsewhere, and no pictures."""
 _READ = 64 * 1024
 
@@ -65,23 +60,12 @@ def _exactly(size: int) -> bytes:
     return content
 
 
-def _confine() -> None:
-    """From here on: so much more memory, so much processor time, no file or socket besides the three."""
-    if sys.platform == "linux":  # elsewhere the limit means nothing
-        with Path("/proc/self/statm").open(encoding="ascii") as statm:
-            most = int(statm.read().split()[0]) * resource.getpagesize() + _MEMORY
-        resource.setrlimit(resource.RLIMIT_AS, (most, most))
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    resource.setrlimit(resource.RLIMIT_CPU, (_SECONDS, _SECONDS))
-    resource.setrlimit(resource.RLIMIT_NOFILE, (3, 3))
-
-
 def _describe(length: int) -> dict[str, Any]:
     with av.open(
         _AskedFor(length),
         "r",
         options={"probesize": str(_READ)},
-        container_options={"format_whitelist": _FORMATS, "codec_whitelist": "none"},  # nothing is decoded
+        container_options={"format_whitelist": FORMATS, "codec_whitelist": "none"},  # nothing is decoded
         buffer_size=_READ,
     ) as container:
         video = next((s for s in container.streams.video if not s.disposition & Disposition.attached_pic), None)
@@ -112,16 +96,11 @@ def _end(stream: Stream) -> int:
     return last.pos + last.size if last else 0
 
 
-def main() -> None:
+def main(arguments: list[str]) -> None:
     """Describe the file as JSON: the facts, or `error` in FFmpeg's words."""
-    _confine()
     try:
-        answer = _describe(int(sys.argv[1]))
+        answer = _describe(int(arguments[0]))
     except (av.FFmpegError, ValueError, ArithmeticError, UnicodeError) as error:
         answer = {"error": getattr(error, "strerror", None) or type(error).__name__}
     text = json.dumps(answer).encode()
     os.write(1, b"F" + struct.pack(">I", len(text)) + text)
-
-
-if __name__ == "__main__":
-    main()

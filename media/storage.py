@@ -39,9 +39,8 @@ class Output(ABC):
     def uri(self, name: str) -> str:
         """The address of `name`, without any signature."""
 
-    async def deliver_text(self, text: str, names: tuple[str, ...]) -> str:
-        """Write a small text file under the first of `names` that is free or holds the same, and return that name."""
-        content = text.encode()
+    async def deliver_bytes(self, content: bytes, names: tuple[str, ...]) -> str:
+        """Write a small file under the first of `names` that is free or holds the same, and return that name."""
         file = await asyncio.to_thread(_written, self.scratch, content)
         try:
             return await self.deliver(file, hashlib.sha256(content).hexdigest(), names)

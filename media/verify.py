@@ -1,12 +1,13 @@
-"""Is this file the video that was paid for? Read with FFmpeg's libraries, to the last packet."""
+"""Is this file the video that was paid for? Read by `examine.py`, in a process of its own, to the last packet."""
 
+import asyncio
 import math
 from dataclasses import dataclass
 from pathlib import Path
 
-import av
-from av.video.stream import VideoStream
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
+
+from media.confinement import ConfinedProcess, LimitsBroken, NotConfined, confined
 
 _DURATION_TOLERANCE = 0.5
 """Seconds. A live sample of 5 s had 5.04 s of video and 5.06 s of audio."""
@@ -15,6 +16,13 @@ _ASPECT_TOLERANCE = 0.12
 _AREA_TOLERANCE = 2.0
 """Factor. Tells 720p from 1080p (2.25), and leaves room for another convention of sizes at odd ratios."""
 _PIXELS = {"720p": 1280 * 720, "1080p": 1920 * 1080, "2k": 2560 * 1440, "4k": 3840 * 2160}
+
+_PROGRAM = "media.examine"
+_AT_ONCE = 2
+_PATIENCE = 15 * 60.0
+"""Seconds for the file, and for its pictures, on a slow disk; the limit of processor time comes long before."""
+_MOST_TEXT, _MOST_PICTURE = 4 * 1024, 8 * 1024 * 1024
+"""Bytes of what the process says."""
 
 
 class VideoInvalid(Exception):
@@ -46,65 +54,64 @@ class Expected:
     """Seconds; one of them must be about right. Empty: not judged."""
 
 
-def verify(path: Path, expected: Expected) -> VideoFacts:
-    """Check the file and return its facts. Blocking: call it in a thread. Raises VideoInvalid."""
+@dataclass(frozen=True)
+class Pictures:
+    """Two JPEGs."""
+
+    poster: bytes
+    contact_sheet: bytes
+
+
+@dataclass(frozen=True)
+class Verified:
+    """A video that is what was asked for."""
+
+    facts: VideoFacts
+    pictures: Pictures | str | None
+    """Or why there are none; None when they were not wanted."""
+
+
+class Verifier:
+    """Checks files, a few at once: each has a process that may take half a gigabyte."""
+
+    def __init__(self) -> None:
+        self._turns = asyncio.Semaphore(_AT_ONCE)
+
+    async def verify(self, path: Path, expected: Expected, *, pictures: bool = False) -> Verified:
+        """Check the file, and draw pictures of it. Raises VideoInvalid; NotConfined when it cannot be checked now."""
+        async with self._turns:
+            with path.open("rb", buffering=0) as file:
+                async with confined(_PROGRAM, *["pictures"] * pictures, stdin=file) as process:
+                    facts = await _facts(process)
+                    _compare(facts, expected)
+                    return Verified(facts, await _pictures(process) if pictures else None)
+
+
+async def _facts(process: ConfinedProcess) -> VideoFacts:
     try:
-        facts = _read(path)
-    except (av.FFmpegError, ValueError, ArithmeticError) as error:
-        reason = getattr(error, "strerror", None) or str(error).replace(str(path), path.name)
+        async with asyncio.timeout(_PATIENCE):
+            kind, content = await process.read(1), await process.block(_MOST_TEXT)
+        if kind == b"F":
+            return VideoFacts.model_validate_json(content)
+    except TimeoutError:
+        raise NotConfined(f"the file could not be read within {_PATIENCE:.0f} s") from None
+    except (LimitsBroken, ValidationError):
+        reason = "it is made so that reading it takes too much memory or time"
         raise VideoInvalid(f"the file cannot be read as a video: {reason}") from None
-    _compare(facts, expected)
-    return facts
+    raise VideoInvalid(content.decode(errors="replace"))
 
 
-def _read(path: Path) -> VideoFacts:
-    with av.open(str(path)) as container:
-        if not container.streams.video:
-            raise VideoInvalid(f"the file is {container.format.name} without a video stream")
-        stream = container.streams.video[0]
-        packets, end = _read_packets(container, stream)
-        declared = _seconds(stream.duration, stream) or (container.duration or 0) / av.time_base
-        if stream.frames and packets < stream.frames:
-            raise VideoInvalid(f"the file ends early: {packets} of {stream.frames} frames can be read")
-        if end < declared - _DURATION_TOLERANCE:
-            raise VideoInvalid(f"the file ends early: {end:.2f} s of {declared:.2f} s can be read")
-        return VideoFacts(
-            container="mp4" if "mp4" in container.format.name.split(",") else container.format.name,
-            codec=stream.codec_context.name,
-            width=stream.width,
-            height=stream.height,
-            fps=round(float(stream.average_rate or 0), 3),
-            duration=round(end, 3),
-            has_audio=bool(container.streams.audio),
-        )
-
-
-def _read_packets(container: av.container.InputContainer, stream: VideoStream) -> tuple[int, float]:
-    """Read every packet of the stream; decode its first and its last key frame. How many there are, and the end."""
-    count, end, first_decoded = 0, 0.0, False
-    last_key: int | None = None
-    for packet in container.demux(stream):
-        if packet.size == 0:
-            continue
-        if packet.is_corrupt:
-            raise VideoInvalid(f"packet {count} of the video is corrupt")
-        count += 1
-        if packet.pts is not None:
-            end = max(end, _seconds(packet.pts + (packet.duration or 0) - (stream.start_time or 0), stream))
-            last_key = packet.pts if packet.is_keyframe else last_key
-        if not first_decoded:
-            first_decoded = bool(packet.decode())
-    if not count:
-        raise VideoInvalid("the video stream holds no frames")
-    if last_key is not None:
-        container.seek(last_key, stream=stream)
-        if next(iter(container.decode(stream)), None) is None:
-            raise VideoInvalid("the last key frame of the video cannot be decoded")
-    return count, end
-
-
-def _seconds(ticks: int | None, stream: VideoStream) -> float:
-    return float(ticks * stream.time_base) if ticks and stream.time_base else 0.0
+async def _pictures(process: ConfinedProcess) -> Pictures | str:
+    try:
+        async with asyncio.timeout(_PATIENCE):
+            kind, content = await process.read(1), await process.block(_MOST_PICTURE)
+            if kind == b"P" and await process.read(1) == b"S":
+                return Pictures(content, await process.block(_MOST_PICTURE))
+            return content[:_MOST_TEXT].decode(errors="replace")
+    except LimitsBroken:
+        return "that takes too much memory or time"
+    except (NotConfined, TimeoutError) as error:
+        return str(error) or f"it took longer than {_PATIENCE:.0f} s"
 
 
 def _compare(facts: VideoFacts, expected: Expected) -> None:

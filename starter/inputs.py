@@ -34,6 +34,7 @@ INPUT_OPTIONS = (
     "name",
     "asset_review",
     "strict_media",
+    "preview",
     "on_unknown_submission",
     "deadline",
     "task_id",

@@ -112,6 +112,8 @@ class GenerateVideoInput(_Input):
     """Which http(s) and object store media go through the provider's asset library first."""
     strict_media: Annotated[bool, Field(strict=True)] = False
     """Recommendations about media count as rules."""
+    preview: Annotated[bool, Field(strict=True)] = True
+    """A poster and a contact sheet are put beside the video."""
     on_unknown_submission: Literal["hold", "resubmit", "fail"] = "hold"
     """What to do when nobody can know whether the provider accepted the create call. `resubmit` may pay twice."""
     deadline: Seconds = timedelta(hours=24)
@@ -147,10 +149,12 @@ class Video(BaseModel):
 
 
 class Preview(BaseModel):
-    """Pictures beside the video."""
+    """Pictures beside the video, both JPEG."""
 
     poster_uri: str
+    """One frame, neither black nor blank where the video has any other; at most 1280 pixels a side."""
     contact_sheet_uri: str
+    """Twelve frames with their times."""
 
 
 class Provider(BaseModel):
@@ -172,6 +176,7 @@ class VideoResult(BaseModel):
     mode: str
     video: Video
     preview: Preview | None = None
+    """None where it was not wanted, and where there are no pictures; then a warning says why."""
     manifest_uri: str
     provider: Provider
     timeline: dict[Phase, datetime]

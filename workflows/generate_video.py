@@ -20,6 +20,7 @@ from workflows.contract import (
     PROGRESS_QUERY,
     RESOLVE_SUBMISSION_UPDATE,
     Phase,
+    Preview,
     Progress,
     Video,
     VideoResult,
@@ -145,12 +146,13 @@ class GenerateVideo:
             model=state.request.model,
             mode=state.request.mode,
             video=video,
+            preview=Preview(**downloaded.preview.model_dump()) if downloaded.preview else None,
             manifest_uri=downloaded.manifest_uri,
             provider=state.provider,
             timeline=state.timeline,
             polls=state.polls,
             assets=state.assets or {},
-            warnings=[*state.warnings, *([renamed] if downloaded.renamed else [])],
+            warnings=[*state.warnings, *([renamed] if downloaded.renamed else []), *downloaded.warnings],
         )
 
     async def _make_room(self) -> None:

@@ -82,6 +82,7 @@ async def download(state: RunState) -> Downloaded:
         request=state.request,
         output=state.given.output,
         name=state.given.name,
+        preview=state.given.preview,
         story=_story(state),
     )
     config = told(DOWNLOAD, "download and check the video", _priority(state.given))

@@ -44,6 +44,7 @@ def generate(
     name: given.Name = None,
     asset_review: given.AssetReview = None,
     strict_media: given.StrictMedia = None,
+    preview: given.Preview = None,
     on_unknown_submission: given.OnUnknownSubmission = None,
     deadline: given.Deadline = None,
     poll_first: given.PollFirst = None,

@@ -59,6 +59,12 @@ AssetReview = Annotated[
 StrictMedia = Annotated[
     bool | None, typer.Option("--strict-media", help="Media recommendations are rules.", rich_help_panel=_RUN)
 ]
+Preview = Annotated[
+    bool | None,
+    typer.Option(
+        "--preview/--no-preview", help="Put a poster and a contact sheet beside the video.", rich_help_panel=_RUN
+    ),
+]
 OnUnknownSubmission = Annotated[
     str | None,
     typer.Option(

@@ -219,9 +219,11 @@ async def test_an_index_that_was_cut_off_makes_a_video_unreadable(server: MediaS
 @pytest.mark.parametrize(
     ("program", "raised", "said"),
     [
-        ("import os; os.write(1, b'R' + bytes(11) + b'1'); os.abort()", MediaUnreadable, "too much memory or time"),
-        ("import os; os.write(1, b'R' + bytes(11) + b'1' + b'F' + bytes(4)); os.abort()", MediaUnreadable, "too much"),
-        ("import a_module_that_is_not_there", NotExamined, "broke down before it began"),
+        ("os.write(1, b'R' + bytes(11) + b'1'); os.abort()", MediaUnreadable, "too much memory or time"),
+        ("os.write(1, b'R' + bytes(11) + b'1' + b'F' + bytes(4)); os.abort()", MediaUnreadable, "too much"),
+        ("os.write(1, b'F' + b'\\xff' * 4); signal.pause()", MediaUnreadable, "too much"),
+        ("while True: pass", MediaUnreadable, "too much"),
+        ("os.kill(os.getpid(), signal.SIGKILL)", NotExamined, "was killed"),
     ],
 )
 async def test_a_process_that_breaks_down_ends_the_look(
@@ -233,25 +235,48 @@ async def test_a_process_that_breaks_down_ends_the_look(
     raised: type[Exception],
     said: str,
 ) -> None:
-    script = tmp_path / "demux.py"
-    script.write_text(program)
-    monkeypatch.setattr(media.demuxing, "_SCRIPT", str(script))
+    stand_in(monkeypatch, tmp_path, program)
     with pytest.raises(raised, match=said):
         await prober.recording(server.serve("video.mp4", video()))
     assert children() == []
 
 
-async def test_the_process_that_reads_hostile_bytes_knows_no_secret(
+def stand_in(monkeypatch: pytest.MonkeyPatch, folder: Path, program: str) -> None:
+    """Have `program` run in place of the one that reads media."""
+    head = "import json, os, signal, socket\nMEMORY, SECONDS = 1 << 25, 1\ndef main(arguments):\n    "
+    (folder / "stand_in.py").write_text(head + program)
+    monkeypatch.setenv("PYTHONPATH", str(folder))
+    monkeypatch.setattr(media.demuxing, "_PROGRAM", "stand_in")
+
+
+async def test_a_process_that_cannot_begin_is_no_finding(
+    server: MediaServer, prober: Prober, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(media.demuxing, "_PROGRAM", "a_module_that_is_not_there")
+    with pytest.raises(NotExamined, match="broke down before it began"):
+        await prober.recording(server.serve("video.mp4", video()))
+    monkeypatch.setattr(sys, "executable", "/nowhere/python")
+    with pytest.raises(NotExamined, match="cannot start: No such file"):
+        await prober.recording(server.serve("video.mp4", video()))
+
+
+async def test_the_process_that_reads_hostile_bytes_knows_no_secret_and_can_open_nothing(
     server: MediaServer, prober: Prober, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    script = tmp_path / "demux.py"
-    script.write_text("import os, pathlib; pathlib.Path(__file__).with_name('seen').write_text(str(dict(os.environ)))")
-    monkeypatch.setattr(media.demuxing, "_SCRIPT", str(script))
+    tell = """found = {"environment": str(dict(os.environ)), "open": []}
+    for opened in (lambda: open("/etc/passwd"), socket.socket, os.pipe):
+        try:
+            found["open"].append(str(opened()))
+        except OSError as error:
+            assert error.errno == 24
+    answer = json.dumps({"error": json.dumps(found)}).encode()
+    os.write(1, b"F" + len(answer).to_bytes(4, "big") + answer)\n"""
+    stand_in(monkeypatch, tmp_path, tell)
     monkeypatch.setenv("MANXUE_API_KEY", "sk-secret")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "aws-secret")
-    with pytest.raises(NotExamined):
+    with pytest.raises(MediaUnreadable, match='"environment": .*PATH.*"open": \\[\\]') as told:
         await prober.recording(server.serve("video.mp4", video()))
-    assert "secret" not in (tmp_path / "seen").read_text()
+    assert "secret" not in str(told.value)
 
 
 # Servers
@@ -330,7 +355,7 @@ async def test_a_look_that_is_cancelled_leaves_no_process_and_no_connection(
 def children() -> list[str]:
     """Processes that read media for this one."""
     ids = [word for task in Path("/proc/self/task").iterdir() for word in (task / "children").read_text().split()]
-    return [pid for pid in ids if "demux.py" in Path(f"/proc/{pid}/cmdline").read_text()]
+    return [pid for pid in ids if "media.demux" in Path(f"/proc/{pid}/cmdline").read_text()]
 
 
 async def nothing_goes_on(server: MediaServer) -> None:
