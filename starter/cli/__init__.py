@@ -11,6 +11,7 @@ from starter.cli import assets, runs, stack
 from starter.cli.demo import demo
 from starter.cli.exit_codes import MEANINGS, guarded
 from starter.cli.generate import generate
+from starter.cli.opening import open_video
 
 app = typer.Typer(
     name="manxue",
@@ -36,6 +37,7 @@ for command, panel in (
     (stack.setup, _RUN_IT),
 ):
     app.command(rich_help_panel=panel)(command)
+app.command("open", rich_help_panel=_RUNS)(open_video)
 app.add_typer(assets.app, name="assets", rich_help_panel=_GENERATE)
 
 

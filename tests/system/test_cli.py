@@ -4,6 +4,7 @@ import asyncio
 import json
 import shlex
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -254,3 +255,23 @@ async def test_a_server_that_is_gone_ends_the_watching_and_not_the_run(tmp_path:
         told = await generating.told(seconds=20)
     assert (told.code, told.out) == (4, "")
     assert f"the run goes on. Watch it again: manxue watch {word}\n" in told.err
+
+
+async def test_a_video_of_which_no_pictures_can_be_drawn_is_delivered_with_a_warning_and_open_tells_it(
+    runs: Runs, cli: CommandLine, provider: Provider, word: str
+) -> None:
+    content = bytearray(mp4(1280, 720, 4))
+    start, end = len(content) * 4 // 10, len(content) * 6 // 10
+    content[start:end] = bytes(end - start)
+    provider.on_query[word] = lambda task: provider.files.update({task.id: bytes(content)})
+    handle = await runs.start(request={"model": "sd2_manxue_720p", "prompt": word, "duration": 4})
+    result = VideoResult.model_validate(await outcome(handle))
+    assert result.preview is None
+    (warning,) = result.warnings
+    why = "the video was delivered without pictures: none could be drawn: Invalid data found when processing input"
+    assert (warning.field, warning.rule, warning.hint) == ("preview", "unavailable", why)
+    manifest = json.loads(Path(urlsplit(result.manifest_uri).path).read_text())
+    assert (manifest["preview"], manifest["warnings"]) == (None, [warning.model_dump(mode="json")])
+    told = await cli.run("open", handle.id, "--poster")
+    assert told.code == 3
+    assert f"the run has no pictures; {why}" in told.err

@@ -266,7 +266,9 @@ async def test_a_task_id_that_is_no_file_name_leads_nowhere_else(
     result = await runs.result(request=request(word), poll=FAST, output=output.as_uri())
     assert result["task_id"] == task_id
     assert path_of(result).parent == output
-    assert sorted(path.name for path in output.iterdir()) == [path_of(result).name, f"{path_of(result).name}.json"]
+    name = path_of(result).stem
+    endings = (".contact-sheet.jpg", ".mp4", ".mp4.json", ".poster.jpg")
+    assert sorted(path.name for path in output.iterdir()) == [f"{name}{ending}" for ending in endings]
 
 
 async def test_a_wait_that_the_provider_asks_for_ends_at_the_deadline(

@@ -62,13 +62,14 @@ def finished(folder: Path, content: bytes) -> tuple[Path, str]:
     return file, hashlib.sha256(content).hexdigest()
 
 
-async def test_video_and_manifest_lie_under_the_prefix_and_nothing_else_remains(
+async def test_the_video_and_what_goes_with_it_lie_under_the_prefix_and_nothing_else_remains(
     runs: Runs, provider: Provider, store: ObjectStore, scratch: Path, word: str
 ) -> None:
     result = await runs.result(request=request(word), poll=FAST, output=f"s3://{BUCKET}/{word}/", name=word)
     (body,) = provider.creates_of(word)
     found = store.read(word)
-    assert found.keys() == {MARKER, f"{word}.mp4", f"{word}.mp4.json"}
+    beside = {f"{word}.mp4.json", f"{word}.poster.jpg", f"{word}.contact-sheet.jpg"}
+    assert found.keys() == {MARKER, f"{word}.mp4", *beside}
     assert found[f"{word}.mp4"] == mp4(*size(body), body["duration"])
     assert json.loads(found[f"{word}.mp4.json"])["video"]["sha256"] == result["video"]["sha256"]
     assert result["video"]["uri"] == f"s3://{BUCKET}/{word}/{word}.mp4"

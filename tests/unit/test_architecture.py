@@ -54,6 +54,12 @@ def test_temporal_is_unknown_below_the_activities(package: str) -> None:
         assert "temporalio" not in path.read_text(), path
 
 
+@pytest.mark.parametrize("program", [{"demux"}, {"examine", "demux", "pictures"}], ids=sorted)
+def test_what_reads_hostile_bytes_brings_nothing_else_of_ours_into_its_process(program: set[str]) -> None:
+    for path in (ROOT / "media" / f"{name}.py" for name in program | {"confined"}):
+        assert imported(path) <= {f"media.{name}" for name in program}, path
+
+
 def test_modules_stay_small() -> None:
     for package in ALLOWED:
         for path in (ROOT / package).rglob("*.py"):

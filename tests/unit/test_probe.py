@@ -274,7 +274,7 @@ async def test_the_process_that_reads_hostile_bytes_knows_no_secret_and_can_open
     stand_in(monkeypatch, tmp_path, tell)
     monkeypatch.setenv("MANXUE_API_KEY", "sk-secret")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "aws-secret")
-    with pytest.raises(MediaUnreadable, match='"environment": .*PATH.*"open": \\[\\]') as told:
+    with pytest.raises(MediaUnreadable, match=r'"environment": .*PATH.*"open": \[\]') as told:
         await prober.recording(server.serve("video.mp4", video()))
     assert "secret" not in str(told.value)
 
