@@ -19,13 +19,20 @@ def _confine(memory: int, seconds: int) -> None:
     if sys.platform == "linux":  # elsewhere the limit means nothing
         with Path("/proc/self/statm").open(encoding="ascii") as statm:
             most = int(statm.read().split()[0]) * resource.getpagesize() + memory
-        resource.setrlimit(resource.RLIMIT_AS, (most, most))
+        _limit(resource.RLIMIT_AS, most, most)
         with suppress(OSError):  # when memory runs out all the same, this process is to go and not the worker
             Path("/proc/self/oom_score_adj").write_text("1000", encoding="ascii")
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    _limit(resource.RLIMIT_CORE, 0, 0)
     # A second between them: the first ends the process by SIGXCPU, which tells it from one that was killed.
-    resource.setrlimit(resource.RLIMIT_CPU, (seconds, seconds + 1))
-    resource.setrlimit(resource.RLIMIT_NOFILE, (3, 3))
+    _limit(resource.RLIMIT_CPU, seconds, seconds + 1)
+    _limit(resource.RLIMIT_NOFILE, 3, 3)
+
+
+def _limit(kind: int, soft: int, hard: int) -> None:
+    """As far as whoever runs the worker has not set a lower limit, which cannot be raised."""
+    given = resource.getrlimit(kind)[1]
+    soft, hard = (one if given == resource.RLIM_INFINITY else min(one, given) for one in (soft, hard))
+    resource.setrlimit(kind, (soft, hard))
 
 
 def main() -> None:
