@@ -4,8 +4,9 @@ import asyncio
 import math
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, Field, ValidationError
 
 from media.confinement import ConfinedProcess, LimitsBroken, NotConfined, confined
 
@@ -34,8 +35,8 @@ class VideoFacts(BaseModel):
 
     container: str
     codec: str
-    width: int
-    height: int
+    width: Annotated[int, Field(gt=0)]
+    height: Annotated[int, Field(gt=0)]
     fps: float
     duration: float
     """Seconds, of the video stream."""
@@ -95,9 +96,11 @@ async def _facts(process: ConfinedProcess) -> VideoFacts:
             return VideoFacts.model_validate_json(content)
     except TimeoutError:
         raise NotConfined(f"the file could not be read within {_PATIENCE:.0f} s") from None
-    except (LimitsBroken, ValidationError):
+    except LimitsBroken:
         reason = "it is made so that reading it takes too much memory or time"
         raise VideoInvalid(f"the file cannot be read as a video: {reason}") from None
+    except ValidationError:
+        raise VideoInvalid("the file cannot be read as a video: its size or length makes no sense") from None
     raise VideoInvalid(content.decode(errors="replace"))
 
 
