@@ -34,6 +34,7 @@ from workflows.argument_count import ArgumentCountInterceptor
 from workflows.generate_video import GenerateVideo
 from workflows.review_asset import ReviewAsset
 from workflows.sandbox import RUNNER
+from workflows.server_address import ServerAddressInterceptor
 
 log = structlog.stdlib.get_logger("worker")
 
@@ -58,6 +59,7 @@ async def run_worker(settings: WorkerSettings, client: Client, stop: asyncio.Eve
 async def build_worker(settings: WorkerSettings, client: Client) -> AsyncIterator[Worker]:
     """A running worker with its clients; leaving the block stops it."""
     result_host = urlsplit(settings.base_url).hostname or ""
+    address = client.service_client.config.target_host
     guard = AddressGuard(settings.allowed_networks, allowed_hosts=[result_host])
     async with (
         ManxueClient(settings.api_key.get_secret_value(), settings.base_url, settings.create_timeout) as manxue,
@@ -79,7 +81,7 @@ async def build_worker(settings: WorkerSettings, client: Client) -> AsyncIterato
                 Download(manxue, fetcher, settings.output).download,
             ],
             workflow_runner=RUNNER,
-            interceptors=[ArgumentCountInterceptor()],
+            interceptors=[ArgumentCountInterceptor(), ServerAddressInterceptor(address)],
             max_cached_workflows=settings.max_cached_workflows,
             graceful_shutdown_timeout=timedelta(seconds=settings.shutdown_grace),
             # After a crash the next worker should not wait 10 s for the dead one's sticky queue.

@@ -13,6 +13,7 @@ from temporalio.common import WorkflowIDConflictPolicy
 
 from activities.heartbeat import heartbeating
 from manxue.asset_review import REVIEW_ASSET, REVIEW_UPDATE, AssetReview, AssetToReview, Kind, ReviewRequest
+from manxue.markdown import text
 from manxue.redact import capped, redact
 from manxue.url import is_object_store
 from media.fetch import Fetcher
@@ -76,7 +77,7 @@ class ReviewAssets:
             task_queue=activity.info().task_queue,
             id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
             memo={"reference": redact(reference), "state": "reviewing"},
-            static_summary=f"{kind} · {capped(reference, 150)}",
+            static_summary=text(f"{kind} · {capped(reference, 150)}"),
         )
         async with self._turns.setdefault(review_id, asyncio.Semaphore(_UPDATES_AT_ONCE)):
             answer: AssetReview = await activity.client().execute_update_with_start_workflow(

@@ -10,9 +10,9 @@ from temporalio.common import Priority, WorkflowIDReusePolicy
 from temporalio.exceptions import WorkflowAlreadyStartedError
 
 from manxue.checked_request import CheckedRequest
-from starter.request_summary import details, summary
 from starter.run import Run
-from workflows.contract import GENERATE_VIDEO
+from workflows.contract import GENERATE_VIDEO, MEMO_SUMMARY
+from workflows.user_metadata import static_details, static_summary, summary
 
 FINGERPRINT = "request_sha256"
 """Memo field: tells whether a workflow id is used again for the same request."""
@@ -44,10 +44,10 @@ async def start(
             id=workflow_id,
             task_queue=task_queue,
             id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
-            memo={FINGERPRINT: fingerprint},
+            memo={FINGERPRINT: fingerprint, MEMO_SUMMARY: summary(request)},
             priority=Priority(priority_key=fields.get("priority"), fairness_key=fields.get("tenant")),
-            static_summary=summary(request),
-            static_details=details(request),
+            static_summary=static_summary(request),
+            static_details=static_details(request),
         )
     except WorkflowAlreadyStartedError:
         run = await Run.find(client, workflow_id)

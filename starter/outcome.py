@@ -6,7 +6,7 @@ from temporalio.client import WorkflowFailureError
 from temporalio.exceptions import ApplicationError, CancelledError, FailureError, TerminatedError
 
 from manxue.failure import FailureDetails
-from starter.next_steps import CANCELED, TERMINATED, TIMED_OUT, next_step
+from workflows.next_steps import CANCELED, TERMINATED, TIMED_OUT, next_step
 
 
 class RunFailed(Exception):

@@ -37,6 +37,12 @@ RESOLVE_SUBMISSION_UPDATE = "resolve_submission"
 SEARCH_ATTRIBUTES = ("ManxuePhase", "ManxueModel", "ManxueTaskId", "ManxueTenant")
 """All of type Keyword."""
 
+MEMO_SUMMARY, MEMO_OUTCOME, MEMO_VIDEO = "summary", "outcome", "video"
+"""Fields of the memo, which lists of runs come with: what was asked for, how it ended, and where the video is.
+
+The first is there from the start when this project's command line started the run, else from its end.
+"""
+
 
 class Phase(StrEnum):
     """Where a run is. The last three are final."""

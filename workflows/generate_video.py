@@ -6,7 +6,6 @@ from temporalio import workflow
 from temporalio.common import RawValue
 from temporalio.exceptions import ActivityError, ApplicationError, is_cancelled_exception
 
-from activities.download import Downloaded
 from activities.validate import ValidateInput
 from manxue.asset_review import ASSET_REVIEWED_SIGNAL
 from manxue.checked_request import CheckedRequest
@@ -59,7 +58,7 @@ class GenerateVideo:
             self._journal.cancel()
             raise
         except ApplicationError as error:
-            self._journal.enter(Phase.FAILED, f"{error.type}: {error.message}")
+            self._journal.fail(error)
             raise
         finally:
             await workflow.wait_condition(workflow.all_handlers_finished)
@@ -128,31 +127,32 @@ class GenerateVideo:
             downloaded = await steps.download(state)
         except ActivityError as error:
             end_by(error, FailureType.DOWNLOAD_FAILED, state.task_id)
-        self._journal.enter(Phase.COMPLETED, f"The video is at {downloaded.uri}.")
-        return self._result(downloaded)
+        facts = downloaded.facts.model_dump()
+        video = Video(uri=downloaded.uri, bytes=downloaded.bytes, sha256=downloaded.sha256, **facts)
+        if downloaded.renamed:
+            hint = "another file had this name; it was kept, and the task id added"
+            state.warnings = [*state.warnings, problem("name", "conflict", downloaded.uri, hint)]
+        state.warnings = [*state.warnings, *downloaded.warnings]
+        preview = Preview(**downloaded.preview.model_dump()) if downloaded.preview else None
+        self._journal.complete(video, downloaded.manifest_uri)
+        return self._result(video, preview, downloaded.manifest_uri)
 
-    def _result(self, downloaded: Downloaded) -> VideoResult:
+    def _result(self, video: Video, preview: Preview | None, manifest_uri: str) -> VideoResult:
         state = self._journal.state
         assert state.request
         assert state.task_id
-        renamed = problem(
-            "name", "conflict", downloaded.uri, "another file had this name; it was kept, and the task id added"
-        )
-        video = Video(
-            uri=downloaded.uri, bytes=downloaded.bytes, sha256=downloaded.sha256, **downloaded.facts.model_dump()
-        )
         return VideoResult(
             task_id=state.task_id,
             model=state.request.model,
             mode=state.request.mode,
             video=video,
-            preview=Preview(**downloaded.preview.model_dump()) if downloaded.preview else None,
-            manifest_uri=downloaded.manifest_uri,
+            preview=preview,
+            manifest_uri=manifest_uri,
             provider=state.provider,
             timeline=state.timeline,
             polls=state.polls,
             assets=state.assets or {},
-            warnings=[*state.warnings, *([renamed] if downloaded.renamed else []), *downloaded.warnings],
+            warnings=state.warnings,
         )
 
     async def _make_room(self) -> None:

@@ -1,13 +1,20 @@
 """Keeps everyone informed: the `progress` query, search attributes, and the current details in the Web UI."""
 
-import shlex
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from temporalio import workflow
 from temporalio.common import SearchAttributeKey
+from temporalio.exceptions import ApplicationError
 
-from workflows.contract import Decision, Phase, Progress
-from workflows.run_state import RunState
+from manxue.failure import FailureDetails
+from manxue.redact import capped
+from workflows.contract import MEMO_OUTCOME, MEMO_SUMMARY, MEMO_VIDEO, Decision, Phase, Progress, Video
+from workflows.decision import Place
+from workflows.details import details
+from workflows.next_steps import CANCELED
+from workflows.run_state import Ending, RunState
+from workflows.server_address import server_address
+from workflows.user_metadata import summary
 
 _PHASE = SearchAttributeKey.for_keyword("ManxuePhase")
 _MODEL = SearchAttributeKey.for_keyword("ManxueModel")
@@ -35,7 +42,7 @@ class Journal:
         state.poll_requested = state.poll_requested or self.state.poll_requested
         self.state, self.open = state, True
         self._shown = self._attributes()
-        self._show_details()
+        self.show()
 
     def enter(self, phase: Phase, message: str) -> None:
         """A phase begins."""
@@ -46,11 +53,11 @@ class Journal:
         state.decision = state.next_poll_at = None
         self.say(message)
 
-    def say(self, message: str) -> None:
-        """What is happening now, as a sentence."""
-        self.state.message = message
+    def say(self, message: str, next_at: datetime | None = None) -> None:
+        """What is happening now, as a sentence, and when it goes on at the latest, where that is known."""
+        self.state.message, self.state.next_at = message, next_at
         self._show_attributes()
-        self._show_details()
+        self.show()
 
     def cancel(self) -> None:
         """The run was cancelled: say what that means for the money."""
@@ -60,20 +67,39 @@ class Journal:
             message = f"The run was cancelled. Task {state.task_id} goes on at the provider and is billed."
         elif state.outcome_unknown:
             message = "The run was cancelled. Nobody knows whether the provider accepted the task; if so, it is billed."
-        self.enter(Phase.CANCELED, message)
-        workflow.upsert_memo({"outcome": message})
+        state.ending = Ending(kind=CANCELED)
+        self._end(Phase.CANCELED, message)
+
+    def fail(self, error: ApplicationError) -> None:
+        """The run ends without a file; `error` has a type of the contract."""
+        problems = FailureDetails.model_validate(error.details[0]).problems if error.details else []
+        self.state.ending = Ending(kind=str(error.type), problems=problems)
+        self._end(Phase.FAILED, f"{error.type}: {error.message}")
+
+    def complete(self, video: Video, manifest_uri: str) -> None:
+        """The file lies at its place."""
+        self.state.video, self.state.manifest_uri = video, manifest_uri
+        self._end(Phase.COMPLETED, f"The video is at {video.uri}.")
+
+    def _end(self, phase: Phase, message: str) -> None:
+        self.enter(phase, message)
+        memo = {MEMO_OUTCOME: capped(message)}
+        if self.state.video:
+            memo[MEMO_VIDEO] = self.state.video.uri
+        if self.state.request and MEMO_SUMMARY not in workflow.memo():
+            memo[MEMO_SUMMARY] = summary(self.state.request)
+        workflow.upsert_memo(memo)
 
     def ask(self, why: str) -> None:
         """Somebody has to decide."""
         self.enter(Phase.NEEDS_DECISION, f"Nobody knows whether the provider accepted the task: {why}")
         self.state.decision = Decision(asked_at=self.state.since, why=why)
-        self._show_details()
+        self.show()
 
     @property
     def deadline(self) -> datetime:
         """When the render must be finished."""
-        patience = self.state.given.deadline if self.state.given else timedelta(hours=24)
-        return self.state.started_at + patience + self.state.held
+        return self.state.deadline
 
     def progress(self) -> Progress:
         """The answer to the query `progress`."""
@@ -110,32 +136,8 @@ class Journal:
             workflow.upsert_search_attributes([keys[name].value_set(value) for name, value in changed.items()])
             self._shown = wanted
 
-    def _show_details(self) -> None:
-        """Costs no event; read by the Web UI as Markdown."""
-        state = self.state
-        lines = [f"**{state.phase.replace('_', ' ')}** since {_clock(state.since)}", "", state.message]
-        if state.task_id:
-            lines += ["", f"Provider task `{state.task_id}`, {state.polls} polls so far"]
-        if state.decision:
-            lines += ["", *_how_to_decide()]
-        if state.warnings:
-            lines += ["", "Warnings:", *(f"- {warning}" for warning in state.warnings)]
-        workflow.set_current_details("\n".join(lines))
-
-
-def _how_to_decide() -> list[str]:
-    workflow_id = shlex.quote(workflow.info().workflow_id)
-    ways = {
-        "it is there, as this task": '{"action": "adopt", "task_id": "THE TASK ID"}',
-        "it is not: order again (if it is, this pays twice)": '{"action": "resubmit"}',
-        "give up": '{"action": "abandon"}',
-    }
-    lines = ["Look in the provider's account whether the task exists, then run one of:"]
-    for meaning, resolution in ways.items():
-        command = [f"temporal workflow update execute -w {workflow_id} \\", "  --name resolve_submission \\"]
-        lines += ["", f"{meaning}:", "```", *command, f"  --input '{resolution}'", "```"]
-    return lines
-
-
-def _clock(moment: datetime) -> str:
-    return moment.strftime("%Y-%m-%d %H:%M:%S UTC")
+    def show(self) -> None:
+        """Bring the current details up to date. Costs no event; the Web UI asks for them by a query."""
+        info = workflow.info()
+        place = Place(info.workflow_id, info.namespace, server_address())
+        workflow.set_current_details(details(self.state, place))

@@ -5,6 +5,8 @@ from datetime import timedelta
 from temporalio.common import Priority, RetryPolicy
 from temporalio.workflow import ActivityCancellationType, ActivityConfig
 
+from workflows.summaries import line
+
 _PATIENT = RetryPolicy(
     initial_interval=timedelta(seconds=2), backoff_coefficient=2.0, maximum_interval=timedelta(minutes=1)
 )
@@ -104,7 +106,7 @@ def told(
 ) -> ActivityConfig:
     """A policy with what only one call knows: its summary in the Web UI, and how long it may be tried again."""
     config = policy.copy()
-    config["summary"] = summary
+    config["summary"] = line(summary)
     if priority is not None:
         config["priority"] = priority
     if patience is not None:

@@ -43,6 +43,7 @@ class Review:
     async def run(self, media: dict[str, Kind], given: GenerateVideoInput) -> dict[str, str]:
         """Reference -> id of an active asset. Fails with AssetRefused, naming each one and its reason."""
         reviews: dict[str, AssetReview] = {}
+        self._journal.state.reviews = dict.fromkeys(media)
         while waiting := {url: kind for url, kind in media.items() if not _is_over(reviews.get(url))}:
             self._woken = False
             known = {url: review.review_id for url, review in reviews.items()}
@@ -50,19 +51,19 @@ class Review:
                 reviews |= await steps.review_assets(waiting, known, given, self._patience(waiting))
             except ActivityError as error:
                 end_by(error, FailureType.DEADLINE_EXCEEDED)
+            self._journal.state.reviews = {**reviews}
             left = [url for url in media if not _is_over(reviews[url])]
             if left:
-                self._journal.say(f"{len(left)} of {len(media)} assets are under review at the provider.")
-                await self._wait(left)
+                await self._wait(left, f"{len(left)} of {len(media)} assets are under review at the provider")
         return self._assets(reviews)
 
-    async def _wait(self, waiting: list[str]) -> None:
+    async def _wait(self, waiting: list[str], why: str) -> None:
         """For news, but not for ever: somebody may have terminated a review."""
         patience = min(self._patience(waiting), ASK_AGAIN)
+        self._journal.say(f"{why}.", workflow.now() + patience)
+        summary = f"{why}; ask for them again in {patience.total_seconds():.0f} s"
         with suppress(TimeoutError):
-            await workflow.wait_condition(
-                lambda: self._woken, timeout=patience, timeout_summary="ask for the reviews again"
-            )
+            await workflow.wait_condition(lambda: self._woken, timeout=patience, timeout_summary=summary)
 
     def _assets(self, verdicts: dict[str, AssetReview]) -> dict[str, str]:
         for review in verdicts.values():

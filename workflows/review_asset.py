@@ -24,7 +24,9 @@ from manxue.asset_review import (
     AssetToReview,
 )
 from manxue.failure import FailureType
+from manxue.markdown import code, text
 from manxue.redact import redact
+from workflows.details import clock
 from workflows.failures import cause_of
 from workflows.policies import (
     ASSET_STATE,
@@ -89,12 +91,13 @@ class ReviewAsset:
             return self._forgotten or self._state.review.state == "reviewing" or long
 
         while True:
-            left = self._state.asked_at + self._state.asset.keep - workflow.now()
+            end = self._state.asked_at + self._state.asset.keep
+            left, summary = end - workflow.now(), f"{self._state.review.state}; remembered until {clock(end)}"
             try:
-                await workflow.wait_condition(something, timeout=max(left, timedelta(0)), timeout_summary="remembered")
+                await workflow.wait_condition(something, timeout=max(left, timedelta(0)), timeout_summary=summary)
                 return not self._forgotten
             except TimeoutError:
-                if workflow.now() >= self._state.asked_at + self._state.asset.keep:
+                if workflow.now() >= self._state.asked_at + self._state.asset.keep:  # nobody has asked meanwhile
                     return False
 
     async def _review(self) -> None:
@@ -120,12 +123,13 @@ class ReviewAsset:
                 return self._new("refused", reason=refusal)
             wait, lapsed = REVIEW_FIRST_WAIT, False
             if not asset_id:
-                await workflow.sleep(wait, summary="left out of the answer; submit again")
+                await workflow.sleep(wait, summary=f"left out of the answer; submit again in {wait.seconds} s")
             while asset_id and not lapsed:
                 if workflow.now() > deadline:
                     return self._new("failed", reason="no verdict in time", failure=FailureType.DEADLINE_EXCEEDED)
-                self._show(f"The asset `{asset_id}` is under review at the provider.")
-                await workflow.sleep(wait, summary="under review")
+                next_look = f"Next: a look at {clock(workflow.now() + wait)}."
+                self._show(f"The asset {code(asset_id)} is under review at the provider. {next_look}")
+                await workflow.sleep(wait, summary=f"under review; next look in {wait.total_seconds():.0f} s")
                 match await self._look_up(asset_id):
                     case AssetState.ACTIVE:
                         self._state.looked_at = workflow.now()
@@ -150,7 +154,7 @@ class ReviewAsset:
 
     async def _look_up(self, asset_id: str) -> AssetState | None:
         return await workflow.execute_activity_method(
-            UploadAssets.asset_state, asset_id, **told(ASSET_STATE, "look up the review")
+            UploadAssets.asset_state, asset_id, **told(ASSET_STATE, f"look up the review of {asset_id}")
         )
 
     def _failed(self, error: ActivityError) -> AssetReview:
@@ -172,7 +176,8 @@ class ReviewAsset:
 
     def _enter(self, review: AssetReview) -> None:
         self._state.review = review
-        self._show(f"**{review.state}** " + (f"as `{review.asset_id}`" if review.asset_id else f"{review.reason}"))
+        told_as = f" as {code(review.asset_id)}" if review.asset_id else ""
+        self._show(f"**{review.state}**{told_as} since {clock(review.since)}. {text(review.reason or '')}")
         self._write_memo()
 
     def _write_memo(self) -> None:
@@ -180,8 +185,8 @@ class ReviewAsset:
         known = {"reference": redact(state.asset.reference), "references": state.references}
         workflow.upsert_memo({"state": review.state, "asset_id": review.asset_id, "reason": review.reason, **known})
 
-    def _show(self, text: str) -> None:
-        workflow.set_current_details(f"{text}\n\n{redact(self._state.asset.reference)}")
+    def _show(self, markdown: str) -> None:
+        workflow.set_current_details(f"{markdown}\n\n{text(redact(self._state.asset.reference))}")
 
     @workflow.update(name=REVIEW_UPDATE, description="Ask for the verdict: a ReviewRequest")
     async def review(self, raw: RawValue = NO_ARGUMENT) -> AssetReview:
@@ -211,7 +216,7 @@ class ReviewAsset:
         self._looking = True
         try:
             found = await workflow.execute_activity_method(
-                UploadAssets.asset_state, asset_id, **told(LOOK_AGAIN, "is it still active?")
+                UploadAssets.asset_state, asset_id, **told(LOOK_AGAIN, f"is {asset_id} still active?")
             )
         except ActivityError:
             return  # the provider is away; the remembered answer is the best there is

@@ -4,9 +4,21 @@ from datetime import datetime, timedelta
 
 from pydantic import BaseModel
 
+from manxue.asset_review import AssetReview
 from manxue.checked_request import CheckedRequest
 from manxue.problem import Problem
-from workflows.contract import Decision, GenerateVideoInput, Phase, Provider
+from workflows.contract import Decision, GenerateVideoInput, Phase, Provider, Video
+
+_PATIENCE = timedelta(hours=24)
+"""Until the input is read."""
+
+
+class Ending(BaseModel):
+    """How a run ended without a file."""
+
+    kind: str
+    """A `FailureType`, or `CANCELED` of next_steps.py."""
+    problems: list[Problem] = []
 
 
 class RunState(BaseModel):
@@ -16,6 +28,8 @@ class RunState(BaseModel):
     phase: Phase = Phase.VALIDATING
     since: datetime
     message: str = "The run has started."
+    next_at: datetime | None = None
+    """When the phase goes on at the latest, where that is known; polls have `next_poll_at`."""
     timeline: dict[Phase, datetime] = {}
     warnings: list[Problem] = []
 
@@ -25,6 +39,8 @@ class RunState(BaseModel):
     """The request as the caller meant it, legacy names resolved."""
     assets: dict[str, str] | None = None
     """Media reference -> asset id; None before the review."""
+    reviews: dict[str, AssetReview | None] = {}
+    """Media reference -> where its review is, for those that need one; None before it was asked for."""
 
     held: timedelta = timedelta(0)
     """Time spent waiting for decisions, which does not count against the deadline."""
@@ -49,6 +65,15 @@ class RunState(BaseModel):
     trouble: str | None = None
     """What keeps the provider from giving a useful answer; None while it gives one."""
     trouble_since: datetime | None = None
+
+    video: Video | None = None
+    manifest_uri: str | None = None
+    ending: Ending | None = None
+
+    @property
+    def deadline(self) -> datetime:
+        """When the render must be finished."""
+        return self.started_at + (self.given.deadline if self.given else _PATIENCE) + self.held
 
 
 class ContinuedRun(BaseModel):

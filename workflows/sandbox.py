@@ -11,10 +11,15 @@ RUNNER = SandboxedWorkflowRunner(
         "manxue",
         "media",
         "workflows.contract",
+        "workflows.decision",
+        "workflows.details",
+        "workflows.next_steps",
         "workflows.policies",
         "workflows.polling",
         "workflows.review_state",
         "workflows.run_input",
         "workflows.run_state",
+        "workflows.summaries",
+        "workflows.user_metadata",
     )
 )

@@ -24,14 +24,16 @@ _TURNS = 5
 
 async def validate(given: ValidateInput) -> Validated:
     """Check everything that can be checked for free."""
-    return await workflow.execute_activity_method(Validate.validate, given, **told(VALIDATE, "check the request"))
+    return await workflow.execute_activity_method(
+        Validate.validate, given, **told(VALIDATE, "check the request, its media and the output")
+    )
 
 
 async def review_assets(
     media: dict[str, Kind], known: dict[str, str], given: GenerateVideoInput, patience: timedelta
 ) -> dict[str, AssetReview]:
     """Ask for the reviews of media, trying again for as long as `patience`. `known` are ids of reviews."""
-    summary = f"ask for the review of {len(media)} assets"
+    summary = f"ask for the provider's review of {len(media)} assets"
     return await workflow.execute_activity_method(
         ReviewAssets.review_assets,
         AssetsToReview(references=media, known=known),
@@ -50,7 +52,8 @@ async def submit(request: CheckedRequest, state: RunState) -> Submitted:
         ancestors=[info.original_execution_run_id, info.first_execution_run_id],
         decided=state.decided,
     )
-    summary = f"create a {request.duration} s video with {request.model}"
+    again = " again, as decided" if state.decided else ""
+    summary = f"create a {request.duration} s video with {request.model}{again}"
     config = told(SUBMIT, summary, _priority(state.given))
     submission = workflow.start_activity_method(Submit.submit, given, **config)
     try:
@@ -68,7 +71,9 @@ async def poll(state: RunState, patience: timedelta) -> PollAnswer:
     """Ask how the task is, trying again for as long as `patience`, but a little while in any case."""
     assert state.given
     assert state.task_id
-    config = told(POLL, f"poll {state.polls + 1}", _priority(state.given), max(patience, POLL_PATIENCE))
+    config = told(
+        POLL, f"poll {state.polls + 1} of task {state.task_id}", _priority(state.given), max(patience, POLL_PATIENCE)
+    )
     return await workflow.execute_activity_method(Poll.poll, state.task_id, **config)
 
 
@@ -85,7 +90,7 @@ async def download(state: RunState) -> Downloaded:
         preview=state.given.preview,
         story=_story(state),
     )
-    config = told(DOWNLOAD, "download and check the video", _priority(state.given))
+    config = told(DOWNLOAD, f"download and check the video of task {state.task_id}", _priority(state.given))
     return await workflow.execute_activity_method(Download.download, given, **config)
 
 

@@ -18,6 +18,7 @@ from workflows.contract import Phase, Resolution
 from workflows.failures import cause_of, end_by, failure
 from workflows.journal import Journal
 from workflows.policies import NOT_ACCEPTED_FIRST_WAIT, NOT_ACCEPTED_LONGEST_WAIT
+from workflows.summaries import line
 
 _MOST_RESUBMISSIONS = 1
 """By the policy `resubmit`: whoever chose it may pay twice, and not a hundred times. Then the run asks."""
@@ -140,8 +141,11 @@ class Submission:
 
     async def _pause(self, wait: timedelta, why: str) -> None:
         wait = min(wait, max(self._journal.deadline - workflow.now(), timedelta(0)))
-        self._journal.say(f"The provider has not accepted the task: {why}. It is submitted again in {wait.seconds} s.")
-        await workflow.sleep(wait, summary=f"submit again in {wait.seconds} s")
+        self._journal.say(
+            f"The provider has not accepted the task: {why}. It is submitted again in {wait.seconds} s.",
+            workflow.now() + wait,
+        )
+        await workflow.sleep(wait, summary=line(f"submit again in {wait.total_seconds():.0f} s: {why[:120]}"))
 
     def _require_time(self) -> None:
         if workflow.now() >= self._journal.deadline:

@@ -15,6 +15,7 @@ from workflows.failures import cause_of, failure
 from workflows.journal import Journal
 from workflows.policies import ADOPTED_PATIENCE, BOUNDED_PATIENCE, INCOMPLETE_PATIENCE
 from workflows.polling import cadence
+from workflows.summaries import between_polls
 
 _SHORT_OF_AN_ANSWER = {
     NOT_FOUND: FailureType.RESULT_INCOMPLETE,
@@ -59,10 +60,12 @@ class Waiting:
         wait = max(min(planned, left), 0.0)
         if wait and not state.poll_requested:
             state.next_poll_at = workflow.now() + timedelta(seconds=wait)
-            summary = f"{state.provider_status or 'submitted'}; poll {state.polls + 1} in {wait:.0f} s"
+            self._journal.show()
+            summary = between_polls(state, wait)
             with suppress(TimeoutError):  # the ordinary case: nobody cut the wait short
                 await workflow.wait_condition(lambda: state.poll_requested, timeout=wait, timeout_summary=summary)
         state.next_poll_at, state.poll_requested = None, False
+        self._journal.show()
 
     async def _finished(self) -> bool:
         state = self._state

@@ -3,10 +3,10 @@
 from starter import display
 from starter.cli.session import interruptible
 from starter.live import ProgressView
-from starter.next_steps import CANCELED
 from starter.outcome import RunFailed
 from starter.run import Run
 from workflows.contract import Phase, VideoResult
+from workflows.next_steps import CANCELED
 
 
 async def wait_and_show(run: Run, link: str | None, *, as_json: bool) -> None:

@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from starter.next_steps import NEXT_STEPS, next_step
+from starter.request_summary import details, summary
 
 from manxue.failure import FailureType
 from starter.inputs import InvalidInput, check, compose, seconds
-from starter.next_steps import NEXT_STEPS, next_step
 from starter.request_file import Document, RequestFileUnreadable, read_document
-from starter.request_summary import details, summary
 
 PROMPT = {"prompt": "a cat"}
 NO_POLL: dict[str, float] = {}

@@ -1,0 +1,133 @@
+"""A run as Markdown for its operator, the current details in the Temporal Web UI: a pure function of its state."""
+
+from datetime import datetime
+
+from manxue.asset_review import AssetReview
+from manxue.markdown import code, table, text
+from manxue.redact import capped, redact
+from workflows.contract import Phase, Video
+from workflows.decision import Place, how_to_decide
+from workflows.next_steps import next_step
+from workflows.policies import DOWNLOAD
+from workflows.run_state import Ending, RunState
+from workflows.user_metadata import static_details
+
+_LONGEST_MESSAGE = 2000
+"""Characters."""
+
+
+def details(state: RunState, place: Place, estimate: str | None = None) -> str:
+    """What is happening, since when, what comes next and when, what to do, and what was asked for.
+
+    `estimate` is a sentence on how long the render will take.
+    """
+    lines = [f"### {state.phase.replace('_', ' ').capitalize()}", "", text(capped(state.message, _LONGEST_MESSAGE))]
+    if state.decision:
+        lines += ["", *how_to_decide(place)]
+    if state.ending:
+        lines += _what_to_do(state.ending, state.task_id)
+    if state.video:
+        lines += ["", *_file(state.video, state.manifest_uri)]
+    lines += ["", *_facts(state, estimate)]
+    if state.warnings:
+        lines += ["", "**Warnings**", "", *(f"- {text(str(warning))}" for warning in state.warnings)]
+    if state.request:
+        stands = _stands(state) if state.request.media("", "") else None
+        lines += ["", "**Request**", "", static_details(state.request, stands)]
+    return "\n".join(lines)
+
+
+def _facts(state: RunState, estimate: str | None) -> list[str]:
+    rows = {"Since": clock(state.since), "Next": _next(state), "Estimate": estimate and text(estimate)}
+    rows |= {"Started": clock(state.started_at), "Deadline": _deadline(state), "Provider task": _task(state)}
+    return table(["", ""], [[f"**{name}**", value] for name, value in rows.items() if value])
+
+
+def _next(state: RunState) -> str | None:
+    at = f" at {clock(state.next_at)}" if state.next_at else ""
+    match state.phase:
+        case Phase.VALIDATING:
+            return "the provider's review of the media that need one, then the create call"
+        case Phase.REVIEWING_ASSETS:
+            asked = f"; they are asked for again{at} at the latest" if at else ""
+            return f"the create call, as soon as the provider has passed all media{asked}"
+        case Phase.SUBMITTING:
+            return f"another create call{at}" if at else "the provider's answer to the create call"
+        case Phase.NEEDS_DECISION:
+            return "your decision; without it nothing happens"
+        case Phase.QUEUED | Phase.RENDERING:
+            at = f" at {clock(state.next_poll_at)}" if state.next_poll_at else ", under way"
+            return f"poll {state.polls + 1}{at}"
+        case Phase.DOWNLOADING:
+            until = clock(state.since + (DOWNLOAD["schedule_to_close_timeout"] or state.held))
+            return f"every packet is checked, then the file gets its name; tried again until {until}"
+    return None
+
+
+def _deadline(state: RunState) -> str | None:
+    match state.phase:
+        case Phase.NEEDS_DECISION:
+            return f"stands still until the decision; {state.deadline - state.since} will be left then"
+        case Phase.VALIDATING if state.given is None:
+            return None  # not read yet
+        case Phase.VALIDATING | Phase.REVIEWING_ASSETS | Phase.SUBMITTING | Phase.QUEUED | Phase.RENDERING:
+            return f"{clock(state.deadline)}, for the finished render"
+    return None
+
+
+def _task(state: RunState) -> str | None:
+    if state.task_id is None:
+        return None
+    word = f", the provider says “{text(capped(state.provider_status, 100))}”" if state.provider_status else ""
+    done = "" if state.percent is None else f", {state.percent:.0f} %"
+    polls = "1 poll" if state.polls == 1 else f"{state.polls} polls"
+    return f"{code(state.task_id)}, {polls}{word}{done}"
+
+
+def _what_to_do(ending: Ending, task_id: str | None) -> list[str]:
+    lines = ["", f"**What to do:** {text(next_step(ending.kind, task_id))}"]
+    if ending.problems:
+        rows = [[text(p.field), text(p.hint), text(capped(str(p.given or ""), 200))] for p in ending.problems]
+        lines += ["", *table(["Field", "What is wrong", "Given"], rows)]
+    return lines
+
+
+def _file(video: Video, manifest_uri: str | None) -> list[str]:
+    sound = "with audio" if video.has_audio else "without audio"
+    rows = {
+        "File": text(redact(video.uri)),
+        "Picture": f"{video.width}×{video.height}, {video.duration:.2f} s, {video.fps:g} fps",
+        "Content": f"{text(video.container)}, {text(video.codec)} {sound}, {video.bytes:,} bytes",
+        "SHA-256": code(video.sha256),
+        "Manifest": manifest_uri and text(redact(manifest_uri)),
+    }
+    return table(["", ""], [[f"**{name}**", value] for name, value in rows.items() if value])
+
+
+def _stands(state: RunState) -> dict[str, str]:
+    """Each medium's reference -> where it stands."""
+    assert state.request
+    if state.adopted:
+        return {}
+    unreviewed = "not checked yet" if state.phase is Phase.VALIDATING else "sent as it is"
+    stands = {medium.reference: unreviewed for medium in state.request.media("first_image", "last_image")}
+    return stands | {reference: _review(review) for reference, review in state.reviews.items()}
+
+
+def _review(review: AssetReview | None) -> str:
+    if review is None:
+        return "goes to the provider's review"
+    match review.state:
+        case "reviewing":
+            return f"under review since {clock(review.since)}"
+        case "active":
+            return f"passed, as {code(str(review.asset_id))}"
+        case "refused":
+            return f"**refused**: {text(str(review.reason))}"
+        case "failed":
+            return f"**no verdict**: {text(str(review.reason))}"
+
+
+def clock(moment: datetime) -> str:
+    """In UTC: operators sit anywhere."""
+    return moment.strftime("%Y-%m-%d %H:%M:%S UTC")
