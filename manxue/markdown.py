@@ -21,7 +21,7 @@ def text(value: str) -> str:
     """`value` on one line, every character shown as itself."""
     words = " ".join(value.split())
     if not words.isprintable():
-        words = "".join(c for c in words if c in _JOINERS or unicodedata.category(c) not in _UNSEEN)
+        words = "".join(c for c in words if c in _JOINERS or unicodedata.category(c) not in _UNSEEN).strip()
     escaped = _SPECIAL.sub(r"\\\g<0>", words)
     start = _AT_THE_START.match(escaped)
     if start is None:

@@ -1,8 +1,10 @@
 """A run as Markdown for its operator, the current details in the Temporal Web UI: a pure function of its state."""
 
+from collections.abc import Mapping
 from datetime import datetime
 
 from manxue.asset_review import AssetReview
+from manxue.checked_request import CheckedRequest
 from manxue.markdown import code, table, text
 from manxue.redact import capped, redact
 from workflows.contract import Phase, Video
@@ -22,25 +24,29 @@ def details(state: RunState, place: Place, estimate: str | None = None) -> str:
     `estimate` is a sentence on how long the render will take.
     """
     lines = [f"### {state.phase.replace('_', ' ').capitalize()}", "", text(capped(state.message, _LONGEST_MESSAGE))]
-    if state.decision:
-        lines += ["", *how_to_decide(place)]
     if state.ending:
         lines += _what_to_do(state.ending, state.task_id)
     if state.video:
         lines += ["", *_file(state.video, state.manifest_uri)]
     lines += ["", *_facts(state, estimate)]
+    if state.decision:
+        lines += ["", *how_to_decide(place)]
     if state.warnings:
         lines += ["", "**Warnings**", "", *(f"- {text(str(warning))}" for warning in state.warnings)]
     if state.request:
-        stands = _stands(state) if state.request.media("", "") else None
-        lines += ["", "**Request**", "", static_details(state.request, stands)]
+        lines += ["", "**Request**", "", static_details(state.request, _stands(state.request, state))]
     return "\n".join(lines)
 
 
 def _facts(state: RunState, estimate: str | None) -> list[str]:
     rows = {"Since": clock(state.since), "Next": _next(state), "Estimate": estimate and text(estimate)}
     rows |= {"Started": clock(state.started_at), "Deadline": _deadline(state), "Provider task": _task(state)}
-    return table(["", ""], [[f"**{name}**", value] for name, value in rows.items() if value])
+    return _listed(rows)
+
+
+def _listed(rows: Mapping[str, str | None]) -> list[str]:
+    """What is known of the rows. The Web UI gives the cells of a table no room."""
+    return [f"- **{name}:** {value}" for name, value in rows.items() if value]
 
 
 def _next(state: RunState) -> str | None:
@@ -87,30 +93,29 @@ def _task(state: RunState) -> str | None:
 def _what_to_do(ending: Ending, task_id: str | None) -> list[str]:
     lines = ["", f"**What to do:** {text(next_step(ending.kind, task_id))}"]
     if ending.problems:
-        rows = [[text(p.field), text(p.hint), text(capped(str(p.given or ""), 200))] for p in ending.problems]
+        rows = [[code(p.field), text(p.hint), text(capped(str(p.given or ""), 200))] for p in ending.problems]
         lines += ["", *table(["Field", "What is wrong", "Given"], rows)]
     return lines
 
 
 def _file(video: Video, manifest_uri: str | None) -> list[str]:
     sound = "with audio" if video.has_audio else "without audio"
-    rows = {
-        "File": text(redact(video.uri)),
-        "Picture": f"{video.width}×{video.height}, {video.duration:.2f} s, {video.fps:g} fps",
-        "Content": f"{text(video.container)}, {text(video.codec)} {sound}, {video.bytes:,} bytes",
-        "SHA-256": code(video.sha256),
-        "Manifest": manifest_uri and text(redact(manifest_uri)),
-    }
-    return table(["", ""], [[f"**{name}**", value] for name, value in rows.items() if value])
+    return _listed(
+        {
+            "Picture": f"{video.width}×{video.height}, {video.duration:.2f} s, {video.fps:g} fps",
+            "Content": f"{text(video.container)}, {text(video.codec)} {sound}, {video.bytes:,} bytes",
+            "SHA-256": f"{code(video.sha256[:16])}…",
+            "Manifest": manifest_uri and text(redact(manifest_uri)),
+        }
+    )
 
 
-def _stands(state: RunState) -> dict[str, str]:
-    """Each medium's reference -> where it stands."""
-    assert state.request
-    if state.adopted:
-        return {}
-    unreviewed = "not checked yet" if state.phase is Phase.VALIDATING else "sent as it is"
-    stands = {medium.reference: unreviewed for medium in state.request.media("first_image", "last_image")}
+def _stands(request: CheckedRequest, state: RunState) -> dict[str, str] | None:
+    """Each medium's reference -> where it stands; None when there are no media, or when nobody sends them."""
+    media = request.media("first_image", "last_image")
+    if not media or state.adopted:
+        return None
+    stands = {medium.reference: "sent as it is" for medium in media}
     return stands | {reference: _review(review) for reference, review in state.reviews.items()}
 
 

@@ -31,6 +31,7 @@ from workflows.review import Review, media_to_review
 from workflows.run_input import NO_ARGUMENT, ArgumentCount, continued_state, read_input, read_resolution
 from workflows.run_state import ContinuedRun
 from workflows.submission import Submission
+from workflows.summaries import assets
 from workflows.waiting import Waiting
 
 
@@ -95,7 +96,7 @@ class GenerateVideo:
         if state.assets is None:
             media = media_to_review(state.request, state.given)
             if media and not state.given.task_id:
-                self._journal.enter(Phase.REVIEWING_ASSETS, f"{len(media)} assets go to the provider's review.")
+                self._journal.enter(Phase.REVIEWING_ASSETS, f"{assets(len(media))} to be reviewed by the provider.")
                 state.assets = await self._asset_review.run(media, state.given)
             else:
                 state.assets = {}

@@ -1,4 +1,4 @@
-"""What to do after a run has failed: one sentence per failure type, for the terminal and the README."""
+"""What to do after a run has failed: one sentence per failure type, for the terminal and the Web UI."""
 
 from manxue.failure import FailureType
 
@@ -51,5 +51,7 @@ def next_step(kind: str, task_id: str | None) -> str:
     """What to do after a failure of type `kind`; `task_id` is the provider's task where one was accepted."""
     step = NEXT_STEPS.get(kind, "Look at the run in the Temporal Web UI; its last failure says what went wrong.")
     if task_id and kind not in (FailureType.RENDER_FAILED, FailureType.INVALID_REQUEST):
-        step += f" The same request with --task-id {task_id} goes on from there without a second payment."
+        step += (
+            f" The same request with --task-id {task_id} (in JSON: task_id) goes on from there and pays nothing again."
+        )
     return step

@@ -17,6 +17,7 @@ from workflows.contract import GenerateVideoInput
 from workflows.failures import end_by, failure
 from workflows.journal import Journal
 from workflows.policies import ASK_AGAIN
+from workflows.summaries import assets
 
 
 def media_to_review(request: CheckedRequest, given: GenerateVideoInput) -> dict[str, Kind]:
@@ -54,14 +55,14 @@ class Review:
             self._journal.state.reviews = {**reviews}
             left = [url for url in media if not _is_over(reviews[url])]
             if left:
-                await self._wait(left, f"{len(left)} of {len(media)} assets are under review at the provider")
+                await self._wait(left, f"{assets(len(left))} of {len(media)} under review at the provider")
         return self._assets(reviews)
 
     async def _wait(self, waiting: list[str], why: str) -> None:
         """For news, but not for ever: somebody may have terminated a review."""
         patience = min(self._patience(waiting), ASK_AGAIN)
         self._journal.say(f"{why}.", workflow.now() + patience)
-        summary = f"{why}; ask for them again in {patience.total_seconds():.0f} s"
+        summary = f"{why}; ask again in {patience.total_seconds():.0f} s"
         with suppress(TimeoutError):
             await workflow.wait_condition(lambda: self._woken, timeout=patience, timeout_summary=summary)
 

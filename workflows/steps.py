@@ -17,6 +17,7 @@ from manxue.checked_request import CheckedRequest
 from workflows.contract import GenerateVideoInput
 from workflows.policies import DOWNLOAD, POLL, POLL_PATIENCE, REVIEW_ASSETS, SUBMIT, VALIDATE, told
 from workflows.run_state import RunState
+from workflows.summaries import assets
 
 _TURNS = 5
 """Of the event loop: more than an activity's result needs to get from the server's news to its handle."""
@@ -33,7 +34,7 @@ async def review_assets(
     media: dict[str, Kind], known: dict[str, str], given: GenerateVideoInput, patience: timedelta
 ) -> dict[str, AssetReview]:
     """Ask for the reviews of media, trying again for as long as `patience`. `known` are ids of reviews."""
-    summary = f"ask for the provider's review of {len(media)} assets"
+    summary = f"ask for the provider's review of {assets(len(media))}"
     return await workflow.execute_activity_method(
         ReviewAssets.review_assets,
         AssetsToReview(references=media, known=known),

@@ -19,3 +19,8 @@ def between_polls(state: RunState, seconds: float) -> str:
     done = "" if state.percent is None else f" {state.percent:.0f} %"
     said = f"no useful answer, {state.trouble}" if state.trouble else f"{state.phase}{done}"
     return line(f"poll {state.polls}: {said[:120]}; next in {seconds:.0f} s")
+
+
+def assets(count: int) -> str:
+    """So many assets."""
+    return "1 asset" if count == 1 else f"{count} assets"

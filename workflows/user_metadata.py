@@ -8,11 +8,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from manxue.checked_request import CheckedRequest
-from manxue.markdown import table, text
+from manxue.markdown import code, table, text
 from manxue.redact import capped, redact, redact_json
 
 _LONGEST_SUMMARY = 200
 """Bytes; escaped they are at most the 400 that Temporal promises to keep."""
+_LONGEST_NAME = 120
 _LONGEST_CELL = 1000
 """Characters."""
 _LONGEST_TABLE = 12_000
@@ -42,7 +43,7 @@ def static_details(request: CheckedRequest, stands: Mapping[str, str] | None = N
     rows = []
     for name, value in request.body().items():
         for entry in value if isinstance(value, list) else [value]:
-            cells = [_cell(name), _cell(entry)]
+            cells = [code(capped(name, _LONGEST_NAME)), _cell(entry)]
             if stands is not None:
                 cells.append(stands.get(entry, "") if isinstance(entry, str) else "")
             rows.append(cells)
