@@ -7,7 +7,7 @@ SEED ?= 1
 EVERY ?= 4
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test lint types unit system soak lock clean
+.PHONY: help install demo test lint types unit system browser ui-shots soak lock clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -24,7 +24,7 @@ install: .venv/installed ## Create .venv and install the hash-pinned lock, for a
 demo: install ## Server, emulator and worker on this machine; two videos from request to file
 	$(BIN)/manxue demo
 
-test: install lint types ## Everything the project tests: lint, types, unit, workflow and system tests
+test: install lint types browser ## Everything the project tests: lint, types, unit, workflow and system tests
 	$(BIN)/pytest -n 5 --dist worksteal # most system tests wait most of the time
 
 lint: install ## Ruff: rules and formatting
@@ -38,8 +38,14 @@ types: install ## mypy, strict
 unit: install ## Only the tests that need no server
 	$(BIN)/pytest tests/unit
 
-system: install ## Only the tests against the real Temporal server and the emulator
+system: install browser ## Only the tests against the real Temporal server and the emulator
 	$(BIN)/pytest tests/workflow tests/system
+
+browser: install ## A Chromium for the tests, below .venv, where the machine has none
+	@$(BIN)/python -m tests.support.install_browser
+
+ui-shots: install browser ## Screenshots of the Temporal Web UI for docs/web-ui.md
+	$(BIN)/python -m tests.screenshots
 
 soak: install ## 300 generations through chaos and kills: make soak RUNS=300 MINUTES=30 SEED=1 EVERY=4
 	$(BIN)/python -m tests.soak --runs $(RUNS) --minutes $(MINUTES) --seed $(SEED) --every $(EVERY)

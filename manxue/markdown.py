@@ -1,6 +1,7 @@
 """Other people's words in Markdown that stays as it was meant: CommonMark with tables, as the Temporal Web UI shows it.
 
-The Web UI also replaces `{namespace}`, `{workflowId}` and `{runId}` in what it shows.
+The Web UI also replaces `{namespace}`, `{workflowId}` and `{runId}` in what it shows, and outside code it makes
+typographic dashes and quotes of plain ones: what is to be copied must be code.
 """
 
 import re
@@ -18,7 +19,7 @@ _JOINERS = "\u200c\u200d"
 
 
 def text(value: str) -> str:
-    """`value` on one line, every character shown as itself."""
+    """`value` on one line, nothing in it read as markup."""
     words = " ".join(value.split())
     if not words.isprintable():
         words = "".join(c for c in words if c in _JOINERS or unicodedata.category(c) not in _UNSEEN).strip()
@@ -31,8 +32,8 @@ def text(value: str) -> str:
 
 
 def code(value: str) -> str:
-    """`value`, which must be one word, as code; as text where it has characters that code cannot hold in a table."""
-    return text(value) if set(value) & set("`\\|{}") or not value.isprintable() else f"`{value}`"
+    """`value` as code; as text where it has characters that code cannot hold in a table."""
+    return text(value) if not value or set(value) & set("`\\|{}") or not value.isprintable() else f"`{value}`"
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:

@@ -1,10 +1,12 @@
 """What tests of every kind share."""
 
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from uuid import uuid4
 
 import pytest
+from playwright.async_api import Page
 
+from tests.support.browser import NoBrowser, browser, chromium
 from tests.support.provider import Provider
 
 
@@ -21,3 +23,14 @@ def provider() -> Iterator[Provider]:
 def word() -> str:
     """A word for prompts that no other test uses."""
     return f"w{uuid4().hex[:10]}"
+
+
+@pytest.fixture
+async def page() -> AsyncIterator[Page]:
+    """A page in a browser of its own, of a size that shows it whole."""
+    try:
+        chromium()
+    except NoBrowser as missing:
+        pytest.fail(str(missing), pytrace=False)
+    async with browser() as running:
+        yield await running.new_page(viewport={"width": 1440, "height": 1400})

@@ -1,7 +1,7 @@
 """A run as Markdown for its operator, the current details in the Temporal Web UI: a pure function of its state."""
 
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from manxue.asset_review import AssetReview
 from manxue.checked_request import CheckedRequest
@@ -9,7 +9,7 @@ from manxue.markdown import code, table, text
 from manxue.redact import capped, redact
 from workflows.contract import Phase, Video
 from workflows.decision import Place, how_to_decide
-from workflows.next_steps import next_step
+from workflows.next_steps import goes_on, what_to_do
 from workflows.policies import DOWNLOAD
 from workflows.run_state import Ending, RunState
 from workflows.user_metadata import static_details
@@ -34,7 +34,8 @@ def details(state: RunState, place: Place, estimate: str | None = None) -> str:
     if state.warnings:
         lines += ["", "**Warnings**", "", *(f"- {text(str(warning))}" for warning in state.warnings)]
     if state.request:
-        lines += ["", "**Request**", "", static_details(state.request, _stands(state.request, state))]
+        lines += _media(state.request, state)
+        lines += ["", "**Request**", "", static_details(state.request)]
     return "\n".join(lines)
 
 
@@ -73,12 +74,17 @@ def _next(state: RunState) -> str | None:
 def _deadline(state: RunState) -> str | None:
     match state.phase:
         case Phase.NEEDS_DECISION:
-            return f"stands still until the decision; {state.deadline - state.since} will be left then"
+            return f"stands still until the decision; {_hours(state.deadline - state.since)} will be left then"
         case Phase.VALIDATING if state.given is None:
             return None  # not read yet
         case Phase.VALIDATING | Phase.REVIEWING_ASSETS | Phase.SUBMITTING | Phase.QUEUED | Phase.RENDERING:
             return f"{clock(state.deadline)}, for the finished render"
     return None
+
+
+def _hours(left: timedelta) -> str:
+    minutes = max(int(left.total_seconds()) // 60, 0)
+    return f"{minutes // 60} h {minutes % 60:02} min"
 
 
 def _task(state: RunState) -> str | None:
@@ -91,7 +97,10 @@ def _task(state: RunState) -> str | None:
 
 
 def _what_to_do(ending: Ending, task_id: str | None) -> list[str]:
-    lines = ["", f"**What to do:** {text(next_step(ending.kind, task_id))}"]
+    lines = ["", f"**What to do:** {what_to_do(ending.kind)}"]
+    if task_id and goes_on(ending.kind):
+        option, field = code(f"--task-id {task_id}"), code(f'"task_id": "{task_id}"')
+        lines += ["", f"The same request with {option} (in JSON: {field}) goes on from there without a second payment."]
     if ending.problems:
         rows = [[code(p.field), text(p.hint), text(capped(str(p.given or ""), 200))] for p in ending.problems]
         lines += ["", *table(["Field", "What is wrong", "Given"], rows)]
@@ -102,26 +111,31 @@ def _file(video: Video, manifest_uri: str | None) -> list[str]:
     sound = "with audio" if video.has_audio else "without audio"
     return _listed(
         {
+            "File": code(redact(video.uri)),
             "Picture": f"{video.width}×{video.height}, {video.duration:.2f} s, {video.fps:g} fps",
             "Content": f"{text(video.container)}, {text(video.codec)} {sound}, {video.bytes:,} bytes",
             "SHA-256": f"{code(video.sha256[:16])}…",
-            "Manifest": manifest_uri and text(redact(manifest_uri)),
+            "Manifest": manifest_uri and code(redact(manifest_uri)),
         }
     )
 
 
-def _stands(request: CheckedRequest, state: RunState) -> dict[str, str] | None:
-    """Each medium's reference -> where it stands; None when there are no media, or when nobody sends them."""
+def _media(request: CheckedRequest, state: RunState) -> list[str]:
+    """Where each medium stands; nothing where none is sent."""
     media = request.media("first_image", "last_image")
     if not media or state.adopted:
-        return None
-    stands = {medium.reference: "sent as it is" for medium in media}
-    return stands | {reference: _review(review) for reference, review in state.reviews.items()}
+        return []
+    return ["", "**Media**", "", *(f"- {code(m.field)}: {_stand(m.reference, state)}" for m in media)]
 
 
-def _review(review: AssetReview | None) -> str:
-    if review is None:
-        return "goes to the provider's review"
+def _stand(reference: str, state: RunState) -> str:
+    if reference not in state.reviews:
+        return "sent as it is"
+    review = state.reviews[reference]
+    return _review(review) if review else "goes to the provider's review"
+
+
+def _review(review: AssetReview) -> str:
     match review.state:
         case "reviewing":
             return f"under review since {clock(review.since)}"

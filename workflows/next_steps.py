@@ -47,11 +47,19 @@ NEXT_STEPS: dict[str, str] = {
 }
 
 
+def what_to_do(kind: str) -> str:
+    """What to do after a failure of type `kind`; it may have code in backticks."""
+    return NEXT_STEPS.get(kind, "Look at the run in the Temporal Web UI; its last failure says what went wrong.")
+
+
+def goes_on(kind: str) -> bool:
+    """Whether a task that was accepted may still bring the video after a failure of type `kind`."""
+    return kind not in (FailureType.RENDER_FAILED, FailureType.INVALID_REQUEST)
+
+
 def next_step(kind: str, task_id: str | None) -> str:
-    """What to do after a failure of type `kind`; `task_id` is the provider's task where one was accepted."""
-    step = NEXT_STEPS.get(kind, "Look at the run in the Temporal Web UI; its last failure says what went wrong.")
-    if task_id and kind not in (FailureType.RENDER_FAILED, FailureType.INVALID_REQUEST):
-        step += (
-            f" The same request with --task-id {task_id} (in JSON: task_id) goes on from there and pays nothing again."
-        )
+    """The same for the terminal; `task_id` is the provider's task where one was accepted."""
+    step = what_to_do(kind)
+    if task_id and goes_on(kind):
+        step += f" The same request with --task-id {task_id} goes on from there without a second payment."
     return step

@@ -4,7 +4,6 @@ For whoever starts runs: `start_workflow(…, static_summary=static_summary(requ
 """
 
 import json
-from collections.abc import Mapping
 from typing import Any
 
 from manxue.checked_request import CheckedRequest
@@ -35,20 +34,13 @@ def static_summary(request: CheckedRequest) -> str:
     return text(summary(request))
 
 
-def static_details(request: CheckedRequest, stands: Mapping[str, str] | None = None) -> str:
-    """A table of all fields that are sent to the provider, redacted.
-
-    `stands` tells where each medium stands, by its reference: Markdown for a third column.
-    """
+def static_details(request: CheckedRequest) -> str:
+    """A table of all fields that are sent to the provider, redacted."""
     rows = []
     for name, value in request.body().items():
         for entry in value if isinstance(value, list) else [value]:
-            cells = [code(capped(name, _LONGEST_NAME)), _cell(entry)]
-            if stands is not None:
-                cells.append(stands.get(entry, "") if isinstance(entry, str) else "")
-            rows.append(cells)
-    head = ["Field", "Value"] if stands is None else ["Field", "Value", "Media"]
-    return "\n".join(_fitting(table(head, rows)))
+            rows.append([code(capped(name, _LONGEST_NAME)), _cell(entry)])
+    return "\n".join(_fitting(table(["Field", "Value"], rows)))
 
 
 def _cell(value: Any) -> str:

@@ -38,7 +38,7 @@ async def browser() -> AsyncIterator[Browser]:
     program = chromium()
     env: dict[str, str | float | bool] = {**os.environ}
     if program.parent == UNPACKED:
-        env |= {"LD_LIBRARY_PATH": str(UNPACKED / "lib"), "FONTCONFIG_PATH": str(UNPACKED / "fonts")}
+        env |= {"LD_LIBRARY_PATH": str(UNPACKED / "al2023" / "lib"), "FONTCONFIG_FILE": str(UNPACKED / "fonts.conf")}
     async with async_playwright() as playwright:
         running = await playwright.chromium.launch(executable_path=program, env=env)
         try:

@@ -8,7 +8,7 @@ from starlette.responses import Response
 from starter.client import start
 from starter.inputs import check
 from tests.support.provider import Provider, bad_gateway
-from tests.support.runs import FAST, Handle, Runs, cancel, failure_of, outcome, request, until
+from tests.support.runs import FAST, Handle, Runs, failure_of, outcome, request, until
 
 _REASON = "the picture shows a person who may not be shown"
 
@@ -21,11 +21,6 @@ class FourRuns:
     held: Handle
     failed: Handle
     finished: Handle
-
-    async def close(self) -> None:
-        """End those that would go on for ever."""
-        await cancel(self.running)
-        await cancel(self.held)
 
 
 async def four_runs(runs: Runs, provider: Provider, word: str) -> FourRuns:
@@ -51,8 +46,8 @@ async def four_runs(runs: Runs, provider: Provider, word: str) -> FourRuns:
     async def begin(name: str, **more: Any) -> Handle:
         poll = {"first": 1, "interval": 45 if name == "running" else 1}
         fields = {"request": request(prompts[name], **more), "poll": poll, "deadline": "PT6H"}
-        run, _ = await start(runs.client, runs.task_queue, f"{name}-{word}", fields, check(fields)[1])
-        return run.handle
+        await start(runs.client, runs.task_queue, f"{name}-{word}", fields, check(fields)[1])
+        return runs.client.get_workflow_handle(f"{name}-{word}")
 
     four = FourRuns(
         running=await begin("running", model="sd2_manxue_1080p", duration=8),

@@ -1,0 +1,1 @@
+"""Screenshots of the real Temporal Web UI for docs/web-ui.md."""
