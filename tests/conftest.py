@@ -28,9 +28,15 @@ def word() -> str:
 @pytest.fixture
 async def page() -> AsyncIterator[Page]:
     """A page in a browser of its own, of a size that shows it whole."""
+    if missing := _no_browser():
+        pytest.fail(missing, pytrace=False)
+    async with browser() as running:
+        yield await running.new_page(viewport={"width": 1440, "height": 1400})
+
+
+def _no_browser() -> str | None:
     try:
         chromium()
     except NoBrowser as missing:
-        pytest.fail(str(missing), pytrace=False)
-    async with browser() as running:
-        yield await running.new_page(viewport={"width": 1440, "height": 1400})
+        return str(missing)
+    return None

@@ -2,9 +2,14 @@
 
 import asyncio
 import os
+import re
 
 import pytest
 from playwright.async_api import Page
+from starlette.responses import JSONResponse
+from temporalio.api.enums.v1 import EventType
+from temporalio.api.history.v1 import HistoryEvent
+from temporalio.client import Client
 
 from tests.support.four_runs import four_runs
 from tests.support.processes import BIN, DevServer
@@ -17,6 +22,11 @@ from tests.support.web_ui import WebUI
 def ui(page: Page, server: DevServer) -> WebUI:
     """The Web UI of the server."""
     return WebUI(page, server.ui_url)
+
+
+def result_of(event: HistoryEvent) -> bytes:
+    """What an activity has returned; nothing for other events."""
+    return b"".join(payload.data for payload in event.activity_task_completed_event_attributes.result.payloads)
 
 
 async def shell(command: str) -> tuple[int | None, str]:
@@ -54,7 +64,6 @@ async def test_a_running_a_held_a_failed_and_a_finished_run_explain_themselves(
         f"first_image: passed, as asset-{word}.png",
     ]
     await ui.open(four.finished, "user-metadata", *wanted)
-    await ui.open(four.finished, "memo", '"outcome": "The video is at', '"video": "file://', '"summary": "sd2_manxue')
 
     await ui.open(four.failed, "user-metadata", "RenderFailed: the provider could not render", "What to do: Change the")
     await ui.runs(f'ManxuePhase = "failed" AND WorkflowId = "{four.failed.id}"', "1 Workflow", four.failed.id)
@@ -66,7 +75,33 @@ async def test_a_running_a_held_a_failed_and_a_finished_run_explain_themselves(
     assert (await shell(abandon))[0] == 0
     assert (await failure_of(four.held)).type == "SubmissionUnknown"
     await cancel(four.running)
-    await ui.open(four.running, "user-metadata", "Canceled The run was cancelled. Task", "--task-id task-")
+
+
+async def test_the_memo_tells_lists_what_was_asked_how_it_ended_and_where_the_video_is(runs: Runs, word: str) -> None:
+    handle = await runs.start(request=request(word), poll=FAST)
+    uri = (await outcome(handle))["video"]["uri"]
+    wanted = {"summary": f"sd2_manxue_720p · text · {word}", "outcome": f"The video is at {uri}.", "video": uri}
+    assert await (await handle.describe()).memo() == wanted
+    failed = await runs.start(request=request(word, duration=99), poll=FAST)
+    assert (await failure_of(failed)).type == "InvalidRequest"
+    assert "InvalidRequest: the input has 1 problem: duration" in (await (await failed.describe()).memo())["outcome"]
+
+
+async def test_every_activity_and_timer_says_what_it_is_for(
+    runs: Runs, provider: Provider, client: Client, word: str
+) -> None:
+    busy = [JSONResponse({"msg": "busy"}, 429)]
+    provider.on_create[word] = lambda body: busy.pop() if busy else None
+    face = provider.image(f"{word}.png", f"#{word[-6:]}")
+    handle = await runs.start(request=request(word, first_image=face), poll=FAST)
+    await outcome(handle)
+    events = list((await handle.fetch_history()).events)
+    (review_id,) = {found[1] for event in events if (found := re.search(rb'"review_id":"([^"]+)"', result_of(event)))}
+    events += (await client.get_workflow_handle(review_id.decode()).fetch_history()).events
+    kinds = (EventType.EVENT_TYPE_ACTIVITY_TASK_SCHEDULED, EventType.EVENT_TYPE_TIMER_STARTED)
+    begun = [event for event in events if event.event_type in kinds]
+    assert len(begun) > 8
+    assert [event for event in begun if not event.user_metadata.HasField("summary")] == []
 
 
 async def test_a_hostile_prompt_is_words_on_the_page_and_nothing_else(
