@@ -7,7 +7,7 @@ from manxue.asset_review import AssetReview
 from manxue.checked_request import CheckedRequest
 from manxue.markdown import code, table, text
 from manxue.redact import capped, redact
-from workflows.contract import Phase, Video
+from workflows.contract import Phase, Preview, Video
 from workflows.decision import Place, how_to_decide
 from workflows.next_steps import goes_on, what_to_do
 from workflows.policies import DOWNLOAD
@@ -27,7 +27,7 @@ def details(state: RunState, place: Place, estimate: str | None = None) -> str:
     if state.ending:
         lines += _what_to_do(state.ending, state.task_id)
     if state.video:
-        lines += ["", *_file(state.video, state.manifest_uri)]
+        lines += ["", *_file(state.video, state.preview, state.manifest_uri)]
     lines += ["", *_facts(state, estimate)]
     if state.decision:
         lines += ["", *how_to_decide(place)]
@@ -107,7 +107,7 @@ def _what_to_do(ending: Ending, task_id: str | None) -> list[str]:
     return lines
 
 
-def _file(video: Video, manifest_uri: str | None) -> list[str]:
+def _file(video: Video, preview: Preview | None, manifest_uri: str | None) -> list[str]:
     sound = "with audio" if video.has_audio else "without audio"
     return _listed(
         {
@@ -115,6 +115,8 @@ def _file(video: Video, manifest_uri: str | None) -> list[str]:
             "Picture": f"{video.width}×{video.height}, {video.duration:.2f} s, {video.fps:g} fps",
             "Content": f"{text(video.container)}, {text(video.codec)} {sound}, {video.bytes:,} bytes",
             "SHA-256": f"{code(video.sha256[:16])}…",
+            "Poster": code(redact(preview.poster_uri)) if preview else None,
+            "Contact sheet": code(redact(preview.contact_sheet_uri)) if preview else None,
             "Manifest": manifest_uri and code(redact(manifest_uri)),
         }
     )

@@ -135,7 +135,7 @@ class GenerateVideo:
             state.warnings = [*state.warnings, problem("name", "conflict", downloaded.uri, hint)]
         state.warnings = [*state.warnings, *downloaded.warnings]
         preview = Preview(**downloaded.preview.model_dump()) if downloaded.preview else None
-        self._journal.complete(video, downloaded.manifest_uri)
+        self._journal.complete(video, preview, downloaded.manifest_uri)
         return self._result(video, preview, downloaded.manifest_uri)
 
     def _result(self, video: Video, preview: Preview | None, manifest_uri: str) -> VideoResult:

@@ -8,7 +8,7 @@ from temporalio.exceptions import ApplicationError
 
 from manxue.failure import FailureDetails
 from manxue.redact import capped
-from workflows.contract import MEMO_OUTCOME, MEMO_SUMMARY, MEMO_VIDEO, Decision, Phase, Progress, Video
+from workflows.contract import MEMO_OUTCOME, MEMO_SUMMARY, MEMO_VIDEO, Decision, Phase, Preview, Progress, Video
 from workflows.decision import Place
 from workflows.details import details
 from workflows.next_steps import CANCELED
@@ -76,9 +76,9 @@ class Journal:
         self.state.ending = Ending(kind=str(error.type), problems=problems)
         self._end(Phase.FAILED, f"{error.type}: {error.message}")
 
-    def complete(self, video: Video, manifest_uri: str) -> None:
+    def complete(self, video: Video, preview: Preview | None, manifest_uri: str) -> None:
         """The file lies at its place."""
-        self.state.video, self.state.manifest_uri = video, manifest_uri
+        self.state.video, self.state.preview, self.state.manifest_uri = video, preview, manifest_uri
         self._end(Phase.COMPLETED, f"The video is at {video.uri}.")
 
     def _end(self, phase: Phase, message: str) -> None:

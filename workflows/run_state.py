@@ -7,7 +7,7 @@ from pydantic import BaseModel
 from manxue.asset_review import AssetReview
 from manxue.checked_request import CheckedRequest
 from manxue.problem import Problem
-from workflows.contract import Decision, GenerateVideoInput, Phase, Provider, Video
+from workflows.contract import Decision, GenerateVideoInput, Phase, Preview, Provider, Video
 
 _PATIENCE = timedelta(hours=24)
 """Until the input is read."""
@@ -67,6 +67,7 @@ class RunState(BaseModel):
     trouble_since: datetime | None = None
 
     video: Video | None = None
+    preview: Preview | None = None
     manifest_uri: str | None = None
     ending: Ending | None = None
 

@@ -15,7 +15,7 @@ from manxue.asset_review import AssetReview
 from manxue.checked_request import CheckedRequest
 from manxue.failure import FailureType
 from manxue.problem import problem
-from workflows.contract import Decision, GenerateVideoInput, Phase, Video
+from workflows.contract import Decision, GenerateVideoInput, Phase, Preview, Video
 from workflows.decision import Place
 from workflows.details import details
 from workflows.run_state import Ending, RunState
@@ -164,10 +164,10 @@ def test_every_problem_with_an_input_is_a_row() -> None:
 def test_a_finished_run_says_where_the_file_is_and_what_it_is() -> None:
     facts = {"codec": "h264", "width": 1280, "height": 720, "fps": 24.0, "duration": 4.0, "has_audio": True}
     video = Video(uri="s3://b/v.mp4", bytes=1234567, sha256="ab" * 32, container="mp4", **facts)
-    done = state(
-        Phase.COMPLETED, video=video, manifest_uri="s3://b/v.mp4.json", message="The video is at s3://b/v.mp4."
-    )
+    preview = Preview(poster_uri="s3://b/v.poster.jpg", contact_sheet_uri="s3://b/v.contact-sheet.jpg")
+    done = state(Phase.COMPLETED, video=video, preview=preview, manifest_uri="s3://b/v.mp4.json")
     shown = details(done, PLACE)
+    assert all(f"`{uri}`" in shown for uri in (video.uri, preview.poster_uri, preview.contact_sheet_uri))
     assert all(told in shown for told in ("s3://b/v.mp4.json", "1280×720", "4.00 s", "with audio", "1,234,567 bytes"))
 
 
