@@ -63,6 +63,8 @@ async def start(
 def _fingerprint(fields: Mapping[str, Any], contents: Mapping[str, str]) -> str:
     """Of what is rendered and paid for; how often to ask and where to put the file may differ."""
     paid_for = {name: fields.get(name) for name in ("request", "extra", "task_id")}
+    if "template" in fields:
+        paid_for["template"] = fields["template"]
     text = json.dumps(paid_for, sort_keys=True)
     for reference, name in contents.items():
         text = text.replace(json.dumps(reference), json.dumps(name))

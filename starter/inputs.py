@@ -93,13 +93,13 @@ def check(fields: Mapping[str, Any], known: Sequence[Problem] = ()) -> tuple[Gen
     Raises InvalidInput with all problems, those already `known` first; the code that finds them is the worker's.
     """
     run_input = read_input(RawValue(Payload(data=json.dumps(fields).encode())))
-    problems = [*known, *run_input.problems]
+    problems, filled_in = [*known, *run_input.problems], run_input.fields
     verdict = check_request(
-        fields.get("request"),
-        extra=fields.get("extra"),
-        allow_unknown_model=fields.get("allow_unknown_model") is True,
+        filled_in.get("request"),
+        extra=filled_in.get("extra"),
+        allow_unknown_model=filled_in.get("allow_unknown_model") is True,
     )
-    if "request" in fields:
+    if "request" in filled_in:
         problems += verdict.problems
     if problems or run_input.given is None or verdict.request is None:
         raise InvalidInput(problems)

@@ -8,22 +8,24 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, model_validator
-from pydantic_core import PydanticCustomError
+from pydantic import BaseModel, Field, StringConstraints, model_validator
 
 from manxue.failure import FailureDetails, FailureType
 from manxue.problem import Problem
-from manxue.task_id import is_task_id
+from workflows.input_fields import Duration, FairnessKey, Seconds, StrictInput, TaskId
+from workflows.template import Numbering, Template
 
 __all__ = [
     "FailureDetails",
     "FailureType",
     "GenerateVideoInput",
+    "Numbering",
     "Phase",
     "Poll",
     "Problem",
     "Progress",
     "Resolution",
+    "Template",
     "VideoResult",
 ]
 
@@ -59,37 +61,7 @@ class Phase(StrEnum):
     CANCELED = "canceled"
 
 
-class _Input(BaseModel):
-    """Strict on what callers send: an unknown field is a mistake, and is named."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
-
-
-def _no_bool(value: Any) -> Any:
-    if isinstance(value, bool):
-        raise PydanticCustomError("time_delta_type", "must be a duration")  # pydantic would read true as one second
-    return value
-
-
-def _task_id(value: str) -> str:
-    if not is_task_id(value):
-        raise PydanticCustomError("string_pattern_mismatch", "must be a task id of the provider")
-    return value
-
-
-def _fairness_key(value: str) -> str:
-    if not 1 <= len(value.encode()) <= 64:  # a longer one fails every workflow task
-        raise PydanticCustomError("string_too_long", "must be 1 to 64 bytes long")
-    return value
-
-
-Duration = Annotated[timedelta, BeforeValidator(_no_bool), Field(ge=timedelta(0), le=timedelta(days=30))]
-"""An ISO 8601 string such as `PT30S`, or a number of seconds; at most 30 days."""
-Seconds = Annotated[Duration, Field(ge=timedelta(seconds=1))]
-TaskId = Annotated[str, AfterValidator(_task_id)]
-
-
-class Poll(_Input):
+class Poll(StrictInput):
     """When to ask the provider. What is left out follows from the model and the duration of the video."""
 
     first: Duration | None = None
@@ -105,7 +77,7 @@ class Poll(_Input):
         return self
 
 
-class GenerateVideoInput(_Input):
+class GenerateVideoInput(StrictInput):
     """The one argument of `GenerateVideo`. Only `request` is required."""
 
     request: dict[str, Any]
@@ -131,10 +103,12 @@ class GenerateVideoInput(_Input):
     """Undocumented provider fields, sent as they are."""
     allow_unknown_model: Annotated[bool, Field(strict=True)] = False
     """Send a model name that neither the vendor nor newer documentation of the API knows."""
-    tenant: Annotated[str, AfterValidator(_fairness_key)] | None = None
+    tenant: FairnessKey | None = None
     """Fairness key of the task queue, and the search attribute `ManxueTenant`."""
     priority: Annotated[int, Field(strict=True, ge=1, le=5)] | None = None
     """1 (first) to 5. Temporal's default is 3."""
+    template: Template | None = None
+    """Without it, `{{ }}` is text like any other."""
 
 
 class Video(BaseModel):
@@ -219,7 +193,7 @@ class Progress(BaseModel):
     warnings: list[Problem] = []
 
 
-class Resolution(_Input):
+class Resolution(StrictInput):
     """The argument of the update `resolve_submission`."""
 
     action: Literal["adopt", "resubmit", "abandon"]

@@ -3,7 +3,7 @@
 import asyncio
 
 from temporalio import workflow
-from temporalio.common import RawValue
+from temporalio.common import RawValue, SearchAttributeKey
 from temporalio.exceptions import ActivityError, ApplicationError, is_cancelled_exception
 
 from activities.validate import ValidateInput
@@ -33,6 +33,10 @@ from workflows.run_state import ContinuedRun
 from workflows.submission import Submission
 from workflows.summaries import assets
 from workflows.waiting import Waiting
+
+_PLANNED_FOR = SearchAttributeKey.for_datetime("TemporalScheduledStartTime")
+"""Set by the server on runs of a schedule: the time before jitter, of a backfill the past one, of a trigger its own. To
+the second, as in the workflow id; a reset keeps it."""
 
 
 @workflow.defn(name=GENERATE_VIDEO)
@@ -70,7 +74,8 @@ class GenerateVideo:
             return
         journal, state = self._journal, self._journal.state
         journal.enter(Phase.VALIDATING, "The request is being checked.")
-        read = read_input(raw, workflow.info().workflow_id)
+        info = workflow.info()
+        read = read_input(raw, info.workflow_id, info.typed_search_attributes.get(_PLANNED_FOR))
         try:
             checked = await steps.validate(
                 ValidateInput(

@@ -2,10 +2,12 @@
 
 import json
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails, from_json
 from temporalio import workflow
 from temporalio.api.common.v1 import Payload
@@ -14,12 +16,14 @@ from temporalio.exceptions import ApplicationError
 
 from manxue.failure import FailureDetails, FailureType
 from manxue.problem import Problem, problem, sentence, unknown_field
-from workflows.contract import GENERATE_VIDEO, GenerateVideoInput, Poll, Resolution
+from workflows.contract import GENERATE_VIDEO, GenerateVideoInput, Numbering, Poll, Resolution, Template
+from workflows.rendering import MOST_BYTES, RENDERED, render
 from workflows.run_state import ContinuedRun, RunState
 
 _UNLISTED = re.compile(r'[\\"\x00-\x1f\x7f]')
 """In a workflow id: the server finds no run by such an id in its lists."""
-_MOST_BYTES = 256 * 1024
+_MOST_PROBLEMS = 100
+"""Told of one input: they travel to an activity, in a payload whose size Temporal limits."""
 _RESOLUTIONS = '{"action": "adopt", "task_id": "..."}, {"action": "resubmit"} or {"action": "abandon"}'
 
 _RULES = {
@@ -27,6 +31,8 @@ _RULES = {
     "literal_error": "choice",
     "string_pattern_mismatch": "format",
     "string_too_short": "empty",
+    "too_short": "empty",
+    "too_long": "max_items",
     "string_too_long": "range",
     "value_error": "conflict",
 }
@@ -37,6 +43,9 @@ _HINTS_BY_TYPE = {
     "string": "must be a string",
     "model": "must be a JSON object",
     "dict": "must be a JSON object",
+    "list": "must be a list",
+    "timezone": "must have an offset from UTC: `Z`, or as in `2026-11-25T09:00:00+01:00`",
+    "datetime": "must be a time as in `2026-11-25T09:00:00Z`",
 }
 """By the start of pydantic's name for the error."""
 _HINTS_BY_FIELD = {
@@ -46,6 +55,8 @@ _HINTS_BY_FIELD = {
 }
 
 
+_PARTS: dict[int | str, type[BaseModel]] = {"poll": Poll, "template": Template, "counter": Numbering}
+"""Of the input, each with fields of its own."""
 NO_ARGUMENT = RawValue(Payload())
 
 
@@ -63,12 +74,15 @@ class RunInput:
     given: GenerateVideoInput | None
     problems: list[Problem] = field(default_factory=list)
     fields: dict[str, Any] = field(default_factory=dict)
-    """The top-level fields as they came."""
+    """The top-level fields as they came; of a template, as they were filled in."""
 
 
-def read_input(raw: RawValue | ArgumentCount, workflow_id: str = "") -> RunInput:
-    """Read the one argument. `given` is None when there are problems with the fields around `request`."""
-    read = _read(raw)
+def read_input(raw: RawValue | ArgumentCount, workflow_id: str = "", planned_for: datetime | None = None) -> RunInput:
+    """Read the one argument. `given` is None when there are problems with the fields around `request`.
+
+    A template is filled in for the time that it names itself, or else for `planned_for`.
+    """
+    read = _read(raw, planned_for)
     if _UNLISTED.search(workflow_id):
         hint = "must not have quotes, backslashes or control characters: what was bought under it could not be found"
         problems = [problem("workflow id", "format", workflow_id, hint), *read.problems]
@@ -76,12 +90,12 @@ def read_input(raw: RawValue | ArgumentCount, workflow_id: str = "") -> RunInput
     return read
 
 
-def _read(raw: RawValue | ArgumentCount) -> RunInput:
+def _read(raw: RawValue | ArgumentCount, planned_for: datetime | None) -> RunInput:
     if isinstance(raw, ArgumentCount):
         return RunInput(None, [_argument(f"{GENERATE_VIDEO} takes exactly one argument, a JSON object", raw.count)])
-    if (size := len(raw.payload.data)) > _MOST_BYTES:
+    if (size := len(raw.payload.data)) > MOST_BYTES:
         # Above Temporal's limit for a payload it could not be handed to an activity: the task would fail for ever.
-        return RunInput(None, [_argument(f"must be at most {_MOST_BYTES} bytes of JSON", f"{size} bytes")])
+        return RunInput(None, [_argument(f"must be at most {MOST_BYTES} bytes of JSON", f"{size} bytes")])
     try:
         value = from_json(raw.payload.data, allow_inf_nan=False) if raw.payload.data else None
         json.dumps(value, allow_nan=False)  # 1e999 is read as infinity, and would be handed on as null
@@ -91,12 +105,38 @@ def _read(raw: RawValue | ArgumentCount) -> RunInput:
         return RunInput(None, [_argument("must be a JSON object with at least `request`", value)])
     optional = set(GenerateVideoInput.model_fields) - {"request"}
     value = {name: given for name, given in value.items() if given is not None or name not in optional}
+    filled, problems = _filled_in(value, planned_for) if "template" in value else (value, [])
+    fields = _without_templates(value) if filled is None else filled
+    unread: dict[str, Any] = {"request": {}} if filled is None and "request" in value else {}
     try:
-        return RunInput(GenerateVideoInput.model_validate(value), fields=value)
+        given = GenerateVideoInput.model_validate({**fields, **unread})
     except ValidationError as error:
-        # `request` and `extra` are judged, whole, by the provider's rules.
-        judged_here = [e for e in error.errors() if e["loc"][0] not in ("request", "extra") or e["type"] == "missing"]
-        return RunInput(None, [_problem(e) for e in judged_here], value)
+        return RunInput(None, _problems(error, problems), fields)
+    return RunInput(None if filled is None else given, problems, fields)
+
+
+def _filled_in(value: dict[str, Any], planned_for: datetime | None) -> tuple[dict[str, Any] | None, list[Problem]]:
+    """The fields with their placeholders filled in; None where that cannot be done."""
+    try:
+        template = Template.model_validate(value["template"])
+    except ValidationError:
+        return None, []  # told together with what else is wrong with the fields
+    moment = template.scheduled or planned_for
+    if moment is None:
+        hint = "is required in a run that no schedule has started: the time to fill in the placeholders for"
+        return None, [problem("template.scheduled", "required", None, hint)]
+    rendered = render(value, template, moment)
+    return (None if rendered.problems else rendered.fields), rendered.problems
+
+
+def _without_templates(value: dict[str, Any]) -> dict[str, Any]:
+    return {name: given for name, given in value.items() if name not in RENDERED}
+
+
+def _problems(error: ValidationError, found: Sequence[Problem]) -> list[Problem]:
+    """`request` and `extra` are judged, whole, by the provider's rules."""
+    judged_here = [e for e in error.errors() if e["loc"][0] not in ("request", "extra") or e["type"] == "missing"]
+    return [*found, *map(_problem, judged_here)][:_MOST_PROBLEMS]
 
 
 def read_resolution(raw: RawValue) -> Resolution:
@@ -119,8 +159,10 @@ def _problem(error: ErrorDetails) -> Problem:
     name = ".".join(map(str, error["loc"])) or "input"
     kind = error["type"]
     if kind == "extra_forbidden":
-        known = GenerateVideoInput.model_fields if len(error["loc"]) == 1 else Poll.model_fields
-        return unknown_field(name, list(known), "not a field of the input; provider fields go in `request`")
+        parents = [part for part in error["loc"][:-1] if part in _PARTS]
+        known = _PARTS[parents[-1]] if parents else GenerateVideoInput
+        otherwise = "not a field of the input; provider fields go in `request`"
+        return unknown_field(name, list(known.model_fields), otherwise)
     rule = _RULES.get(kind) or ("range" if "than" in kind else "type")
     given = None if kind == "missing" else error.get("input")
     return problem(name, rule, given, _HINTS_BY_FIELD.get(name) or _hint(kind, error["msg"]))

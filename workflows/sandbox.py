@@ -13,13 +13,17 @@ RUNNER = SandboxedWorkflowRunner(
         "workflows.contract",
         "workflows.decision",
         "workflows.details",
+        "workflows.input_fields",
         "workflows.next_steps",
+        "workflows.planned_times",
         "workflows.policies",
         "workflows.polling",
+        "workflows.rendering",
         "workflows.review_state",
         "workflows.run_input",
         "workflows.run_state",
         "workflows.summaries",
+        "workflows.template",
         "workflows.user_metadata",
     )
 )
