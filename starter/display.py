@@ -58,6 +58,13 @@ def run_link(ui_url: str | None, run: Execution) -> str | None:
     return f"{ui_url.rstrip('/')}/namespaces/{namespace}/workflows/{quote(run.id, safe='')}/{run.description.run_id}"
 
 
+def schedule_link(ui_url: str | None, namespace: str, name: str) -> str | None:
+    """The page of a schedule in the Temporal Web UI, where it is known where that is."""
+    if ui_url is None:
+        return None
+    return f"{ui_url.rstrip('/')}/namespaces/{quote(namespace, safe='')}/schedules/{quote(name, safe='')}"
+
+
 def facts(result: VideoResult, link: str | None) -> None:
     """What was found in the delivered file, and what the run had to say."""
     video = result.video

@@ -15,12 +15,17 @@ from settings import Settings
 from starter import display
 from starter.inputs import REQUEST_OPTIONS
 from starter.local_state import LocalState
+from workflows.rendering import whole_pick
 
-_MEDIA_FIELDS = (*FIRST_NAMES, *LAST_NAMES, *REFERENCE_LIMITS)
+MEDIA_FIELDS = (*FIRST_NAMES, *LAST_NAMES, *REFERENCE_LIMITS)
 _OPTIONS = {field: option for option, field in REQUEST_OPTIONS.items()}
 _NO_PLACE = (
     "is a file of this machine, which the provider cannot reach: set MANXUE_STAGING to an object store prefix that it "
     "may be put under, such as s3://bucket/staging/, or give a URL"
+)
+_NO_FILE_OF_MANY = (
+    "is no URL, and a file of this machine cannot have placeholders in its path: name the files in a list of "
+    "`template.lists` and pick one, as in `{{ pick(images) }}`"
 )
 
 
@@ -49,8 +54,10 @@ def local_path(text: object, folder: Path) -> Path | None:
 class LocalMedia:
     """Exchanges files for references, and remembers what is to be uploaded and what is wrong."""
 
-    def __init__(self, place: Staging | None) -> None:
+    def __init__(self, place: Staging | None, *, templates: bool = False) -> None:
+        """With `templates`, placeholders stand for files or URLs that are told elsewhere."""
         self._place = place
+        self._templates = templates
         self._contents: dict[str, Content] = {}
         self.problems: list[Problem] = []
 
@@ -65,7 +72,7 @@ class LocalMedia:
         if not isinstance(body, dict):
             return body
         return {
-            field: self._in_field(field, value, options, folder) if field in _MEDIA_FIELDS else value
+            field: self._in_field(field, value, options, folder) if field in MEDIA_FIELDS else value
             for field, value in body.items()
         }
 
@@ -73,6 +80,10 @@ class LocalMedia:
         """What stands for one file, called `field` in problems; whatever is no file of this machine as it is."""
         path = local_path(text, folder)
         if path is None:
+            return text
+        if self._templates and "{{" in text:
+            if not whole_pick(text):
+                self.problems.append(problem(field, "file", text, _NO_FILE_OF_MANY))
             return text
         try:
             content = read_content(path)

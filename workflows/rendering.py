@@ -17,7 +17,7 @@ from zoneinfo import ZoneInfo
 from manxue.problem import Problem, problem
 from workflows.template import Template
 
-RENDERED = ("request", "extra", "name", "output")
+RENDERED = ("name", "output", "request", "extra")
 """The fields of the input that are templates."""
 MOST_BYTES = 256 * 1024
 """Of an input as JSON, and so of what is made of it."""

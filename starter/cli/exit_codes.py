@@ -18,6 +18,7 @@ from starter.outcome import RunFailed
 from starter.request_file import RequestFileUnreadable
 from starter.reviews import ReviewNotFound
 from starter.run import RunNotFound
+from starter.schedules import ScheduleExists, ScheduleNotFound, ScheduleRefused
 
 DONE = 0
 FAILED = 1
@@ -70,10 +71,10 @@ def _told(error: Exception) -> int:
             display.error(f"the request has {count} problem{'s' * (count != 1)}; nothing was started")
             display.problems(error.problems)
             return BAD_INPUT
-        case SettingsError() | RequestFileUnreadable() | OtherRequest():
+        case SettingsError() | RequestFileUnreadable() | OtherRequest() | ScheduleExists() | ScheduleRefused():
             display.error(str(error))
             return BAD_INPUT
-        case RunNotFound() | ReviewNotFound() | NotPossible():
+        case RunNotFound() | ReviewNotFound() | ScheduleNotFound() | NotPossible():
             display.error(str(error))
             return NOT_NOW
         case TemporalUnavailable() | NoWorkerAnswers() | LocalStackFailed() | StateUnusable() | StagingFailed():

@@ -36,7 +36,15 @@ class Session:
 
     def link(self, run: Execution) -> str | None:
         """The page of the run in the Web UI, where it is known where that is."""
-        return display.run_link(self.stack.ui_url if self.stack else os.environ.get("TEMPORAL_UI_URL"), run)
+        return display.run_link(self._ui_url, run)
+
+    def schedule_link(self, name: str) -> str | None:
+        """The page of the schedule in the Web UI, where it is known where that is."""
+        return display.schedule_link(self._ui_url, self.client.namespace, name)
+
+    @property
+    def _ui_url(self) -> str | None:
+        return self.stack.ui_url if self.stack else os.environ.get("TEMPORAL_UI_URL")
 
 
 def stack_in_use() -> LocalState | None:

@@ -1,4 +1,4 @@
-"""What a template promises: the same words for the same time, numbers that only the time decides, and named mistakes."""
+"""What a template promises: the same words for the same time, numbers that time alone decides, and named mistakes."""
 
 import json
 from datetime import UTC, datetime, timedelta
