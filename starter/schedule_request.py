@@ -1,7 +1,7 @@
 """What a schedule asks for: a request file as a template, filled in and checked for the times to come."""
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import islice
@@ -15,8 +15,8 @@ from manxue.problem import Problem, problem
 from media.output import output_problem
 from starter.inputs import InvalidInput, check, compose
 from starter.request_file import Document
-from starter.staging import MEDIA_FIELDS, LocalMedia
-from workflows.rendering import placeholders, render, whole_pick
+from starter.staging import LocalMedia
+from workflows.rendering import placeholders, render
 from workflows.template import Numbering, Template
 
 STAMP = "{{ utc:%Y%m%dT%H%M%SZ }}"
@@ -52,14 +52,10 @@ def schedule_fields(name: str, document: Document, poll: Mapping[str, float], me
     fields = compose({}, replace(document, fields=fields), poll)
     fields["name"] = _stem(fields.get("name"), name)
     template = {} if fields.get("template") is None else fields["template"]
-    if isinstance(template, dict):
-        if template.get("scheduled") is not None:
-            hint = "must not be given to a schedule: each run has its own time"
-            media.problems.append(problem("template.scheduled", "conflict", template["scheduled"], hint))
-        lists = template.get("lists")
-        if isinstance(lists, dict):
-            template = {**template, "lists": _staged_lists(fields.get("request"), lists, media, document)}
-    fields["template"] = template
+    if isinstance(template, dict) and template.get("scheduled") is not None:
+        hint = "must not be given to a schedule: each run has its own time"
+        media.problems.append(problem("template.scheduled", "conflict", template["scheduled"], hint))
+    fields["template"] = media.in_template(template, fields.get("request"), document.folder)
     fields["request"] = media.in_request(fields.get("request"), {}, document.folder)
     return fields
 
@@ -136,27 +132,3 @@ def _stem(name: Any, schedule: str) -> Any:
     formats = [found.format or "" for found in placeholders(name) if found.word == "utc"]
     unique = any(all(part in form for part in _TOLD_APART_BY) for form in formats)
     return name if unique else f"{name}-{STAMP}"
-
-
-def _staged_lists(request: Any, lists: dict[str, Any], media: LocalMedia, document: Document) -> dict[str, Any]:
-    """Lists that media fields pick from, or whole requests, with references in place of files."""
-    folder = document.folder
-    if (whole := whole_pick(request)) and isinstance(lists.get(whole), list):
-        return {**lists, whole: [media.in_request(entry, {}, folder) for entry in lists[whole]]}
-    picked = {whole_pick(text) for text in _media_texts(request)}
-
-    def referenced(value: Any, path: str) -> Any:
-        if isinstance(value, list):
-            return [referenced(entry, f"{path}[{i}]") for i, entry in enumerate(value)]
-        return media.reference(value, path, folder)
-
-    return {
-        name: referenced(entries, f"template.lists.{name}") if name in picked else entries
-        for name, entries in lists.items()
-    }
-
-
-def _media_texts(request: Any) -> Iterator[Any]:
-    for field, value in request.items() if isinstance(request, dict) else ():
-        if field in MEDIA_FIELDS:
-            yield from value if isinstance(value, list) else [value]

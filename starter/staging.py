@@ -1,6 +1,6 @@
 """Files of this machine among a request's media: found, looked at, and brought to where the provider can fetch them."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ from starter.inputs import REQUEST_OPTIONS
 from starter.local_state import LocalState
 from workflows.rendering import whole_pick
 
-MEDIA_FIELDS = (*FIRST_NAMES, *LAST_NAMES, *REFERENCE_LIMITS)
+_MEDIA_FIELDS = (*FIRST_NAMES, *LAST_NAMES, *REFERENCE_LIMITS)
 _OPTIONS = {field: option for option, field in REQUEST_OPTIONS.items()}
 _NO_PLACE = (
     "is a file of this machine, which the provider cannot reach: set MANXUE_STAGING to an object store prefix that it "
@@ -72,9 +72,25 @@ class LocalMedia:
         if not isinstance(body, dict):
             return body
         return {
-            field: self._in_field(field, value, options, folder) if field in MEDIA_FIELDS else value
+            field: self._in_field(field, value, options, folder) if field in _MEDIA_FIELDS else value
             for field, value in body.items()
         }
+
+    def in_template(self, template: Any, body: Any, folder: Path) -> Any:
+        """A template with references in the lists that media of `body` are picked from, or `body` as a whole."""
+        lists = template.get("lists") if isinstance(template, dict) else None
+        if not isinstance(lists, dict):
+            return template
+        picked = {whole_pick(text) for text in _media_texts(body)}
+
+        def exchanged(name: str, entries: Any) -> Any:
+            if name in picked:
+                return self._nested(entries, f"template.lists.{name}", folder)
+            if name == whole_pick(body) and isinstance(entries, list):
+                return [self.in_request(entry, {}, folder) for entry in entries]
+            return entries
+
+        return {**template, "lists": {name: exchanged(name, entries) for name, entries in lists.items()}}
 
     def reference(self, text: Any, field: str, folder: Path) -> Any:
         """What stands for one file, called `field` in problems; whatever is no file of this machine as it is."""
@@ -109,6 +125,11 @@ class LocalMedia:
             done = f"uploaded, {display.size(content.size)}" if new else "is there already"
             display.say(f"{content.path.name}: {done}: {reference}", "dim")
 
+    def _nested(self, value: Any, path: str, folder: Path) -> Any:
+        if isinstance(value, list):
+            return [self._nested(entry, f"{path}[{i}]", folder) for i, entry in enumerate(value)]
+        return self.reference(value, path, folder)
+
     def _in_field(self, field: str, value: Any, options: Mapping[str, Any], folder: Path) -> Any:
         option = _OPTIONS.get(field, "")
         given = bool(options.get(option))
@@ -116,6 +137,12 @@ class LocalMedia:
         if not isinstance(value, list):
             return self.reference(value, name, folder)
         return [self.reference(item, name if given else f"{name}[{i}]", folder) for i, item in enumerate(value)]
+
+
+def _media_texts(body: Any) -> Iterator[Any]:
+    for field, value in body.items() if isinstance(body, dict) else ():
+        if field in _MEDIA_FIELDS:
+            yield from value if isinstance(value, list) else [value]
 
 
 def _progress() -> Progress:

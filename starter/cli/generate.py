@@ -81,9 +81,12 @@ class _Order:
 def _order(options: Mapping[str, Any], document: Document | None) -> _Order:
     """Raises InvalidInput with all that is wrong, and SettingsError."""
     stack = stack_in_use()
-    media = LocalMedia(staging_place(load(Settings), stack))
     fields = compose(options, document, stack.poll_rhythm() if stack else {})
-    fields["request"] = media.in_request(fields["request"], options, document.folder if document else Path())
+    media = LocalMedia(staging_place(load(Settings), stack), templates="template" in fields)
+    folder = document.folder if document else Path()
+    if "template" in fields:
+        fields["template"] = media.in_template(fields["template"], fields["request"], folder)
+    fields["request"] = media.in_request(fields["request"], options, folder)
     _, request = check(fields, media.problems)
     return _Order(fields, request, media)
 

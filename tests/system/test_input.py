@@ -51,6 +51,14 @@ NONSENSE: dict[str, tuple[Any, set[tuple[str, str]]]] = {
     ),
     "a port where none can be": ({"request": request("x"), "output": "s3://b:99999/x"}, {("output", "url")}),
     "path tricks in output": ({"request": request("x"), "output": "file:///videos/%2e%2e/etc/"}, {("output", "url")}),
+    "a template without a time": (
+        {"request": request("{{ scheduled }}"), "template": {}, "priority": 9},
+        {("template.scheduled", "required"), ("priority", "range")},
+    ),
+    "placeholders that stand for nothing": (
+        {"request": request("{{ x }}" * 30_000), "name": "{{", "template": {"scheduled": "2026-11-25T09:00:00Z"}},
+        {("prompt", "choice"), ("name", "format")},
+    ),
     "the internal form of a continued run": (
         {"continued": {}},
         {("continued", "unknown_field"), ("request", "required")},

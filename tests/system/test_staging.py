@@ -1,5 +1,6 @@
 """Files of users: from a path on the command line to what the provider fetches, over an S3-compatible server."""
 
+import asyncio
 import hashlib
 import json
 from collections.abc import Iterator
@@ -121,6 +122,28 @@ async def test_every_kind_of_medium_in_a_request_file_is_relative_to_the_file(
     assert names == [[name, at_home, name], [clip]]
     async with httpx.AsyncClient() as http:
         assert (await http.get(sent["referenceImages"][2])).content == content
+
+
+@pytest.mark.usefixtures("worker")
+async def test_files_that_a_schedule_picks_are_staged_when_it_is_made_and_its_runs_take_turns_with_them(
+    cli: CommandLine, store: ObjectStore, uploads: list[str], word: str
+) -> None:
+    names = [picture(cli.folder / file)[0] for file in ("a.png", "b.png")]
+    request = {"model": "sd2_manxue_720p", "prompt": word, "duration": 4, "first_image": "{{ pick(faces) }}"}
+    fields = {"request": request, "template": {"lists": {"faces": ["a.png", "b.png"]}}, "poll": {"first": 0}}
+    (cli.folder / "request.json").write_text(json.dumps(fields))
+    create = ("schedule", "create", word, "-r", "request.json", "--cron", "0 9 * * *")
+    assert (await cli.run(*create, "--preview", "1")).code == 0
+    assert store.read(f"{word}/staging") == {}
+    assert (await cli.run(*create)).code == 0
+    assert store.read(f"{word}/staging").keys() == set(names)
+    span = ("--from", "2026-01-01", "--to", "2026-01-02T23:00", "--yes")
+    assert (await cli.run("schedule", "backfill", word, *span)).code == 0
+    async with asyncio.timeout(30):
+        while len(set(uploads)) < 2:
+            await asyncio.sleep(0.1)
+    assert {Path(url.partition("?")[0]).name for url in uploads} == set(names)
+    assert (await cli.run("schedule", "delete", word)).code == 0
 
 
 @pytest.mark.usefixtures("worker", "uploads")
