@@ -25,7 +25,7 @@ from temporalio.client import (
 from tests.support.command_line import CommandLine, Told
 from tests.support.processes import DevServer, free_port
 from tests.support.provider import Provider
-from tests.support.runs import FAST, outcome, path_of
+from tests.support.runs import FAST, failure_of, outcome, path_of
 
 pytestmark = pytest.mark.usefixtures("worker")
 
@@ -169,6 +169,13 @@ async def test_a_backfill_says_what_it_buys_and_asks_and_buys_nothing_twice(
     assert "What was bought for 2 of them before is found again" in again.err
     await completed(client, name, 4)
     assert len({run["outcome"] for run in (await described(cli, name))["runs"]}) == 2
+    assert len(provider.creates_of(word)) == 2
+    request_file(cli, f"{word} other")
+    assert (await cli.run("schedule", "update", name, "--request", "request.yaml")).code == 0
+    assert (await cli.run(*backfill, "--yes")).code == 0
+    for workflow_id in (await started(client, name, 6))[4:]:
+        failure = await failure_of(client.get_workflow_handle(workflow_id))
+        assert (failure.type, "has already submitted another request" in failure.message) == ("InvalidRequest", True)
     assert len(provider.creates_of(word)) == 2
     nothing = await cli.run("schedule", "backfill", name, "--from", "2026-03-28", "--to", "2026-03-29")
     assert (nothing.code, "there are none" in nothing.err) == (2, True)
