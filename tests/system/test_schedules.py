@@ -3,8 +3,7 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator
-from datetime import datetime, timedelta
-from itertools import pairwise
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -97,32 +96,53 @@ async def test_a_schedule_fires_and_its_requests_rotate_and_carry_their_planned_
     cli: CommandLine, client: Client, provider: Provider, name: str, word: str
 ) -> None:
     request_file(cli, word)
-    made_of_it = await made(cli, name, "--every", "2s", "--jitter", "1s", "--timezone", "Europe/Berlin", "--note", "hi")
-    assert "the next times:" in made_of_it.err
-    await started(client, name, 4)
-    assert (await cli.run("schedule", "pause", name, "--note", "enough")).code == 0
-    await completed(client, name, len(await started(client, name, 4)))
+    start = datetime.now(UTC).replace(microsecond=0) + timedelta(seconds=5)
+    span = ("--start", start.isoformat(), "--end", (start + timedelta(seconds=6)).isoformat())
+    told = await made(cli, name, "--every", "2s", *span, "--jitter", "1s", "--timezone", "Europe/Berlin")
+    assert "the next times:" in told.err
+    handle = client.get_schedule_handle(name)
+    async with asyncio.timeout(40):
+        while (await handle.describe()).info.next_action_times:
+            await asyncio.sleep(0.2)
+    await completed(client, name, len(await started(client, name, 1)))
     known = await described(cli, name)
-    assert (known["state"], known["note"], known["times"]) == ("paused", "enough", "every 2 s")
     bought = prompts(provider, word)
     assert len(bought) == known["started"]
-    times = [datetime.fromisoformat(time) for _, time, _ in bought]
-    assert {later - earlier for earlier, later in pairwise(times)} == {timedelta(seconds=2)}
-    numbers = [int(number) for number, _, _ in bought]
-    assert numbers == list(range(numbers[0], numbers[0] + len(numbers)))
-    assert [animal for _, _, animal in bought] == [("cat", "dog", "owl")[(number - 1) % 3] for number in numbers]
-    for run, time in zip(reversed(known["runs"]), times, strict=True):
+    for run, (number, utc, animal) in zip(reversed(known["runs"]), bought, strict=True):
+        time = datetime.fromisoformat(utc)
+        assert time == start + timedelta(seconds=2 * (int(number) - 1))
+        assert animal == ("cat", "dog", "owl")[(int(number) - 1) % 3]
         assert run["workflow_id"] == f"{name}-{time:%Y-%m-%dT%H:%M:%SZ}"
         assert run["outcome"].endswith(f"/{name}-{time:%Y%m%dT%H%M%SZ}.mp4")
-    run_of_it = await client.get_workflow_handle(known["runs"][0]["workflow_id"]).describe()
-    assert f"{name}: sd2_manxue_720p" in str(await run_of_it.static_summary())
+    assert int(bought[-1][0]) == 4
+    one = await client.get_workflow_handle(known["runs"][0]["workflow_id"]).describe()
+    assert f"{name}: sd2_manxue_720p" in str(await one.static_summary())
     shown = (await cli.run("schedule", "describe", name)).out
     assert f"{known['started']} started" in shown
-    assert shown.count(" JST  (") == 10 + len(known["runs"])
+    assert shown.count(" JST  (") == 2 + len(known["runs"])  # also where it begins and ends
+
+
+async def test_a_paused_schedule_starts_nothing_until_it_goes_on_and_a_deleted_one_is_gone(
+    cli: CommandLine, client: Client, name: str, word: str
+) -> None:
+    request_file(cli, word)
+    await made(cli.with_(MANXUE_TASK_QUEUE="nobody"), name, "--every", "1s", "--note", "hi")
+    await started(client, name, 1)
+    assert (await cli.run("schedule", "pause", name, "--note", "enough")).code == 0
+    handle = client.get_schedule_handle(name)
+    known = await described(cli, name)
+    before = known["started"]
     listed = json.loads((await cli.run("schedule", "list", "--json")).out)
-    assert [one["state"] for one in listed if one["name"] == name] == ["paused"]
+    assert [one["times"] for one in listed if one["name"] == name] == ["every 1 s"]
+    assert (known["state"], known["note"]) == ("paused", "enough")
+    assert {(run["state"], run["outcome"]) for run in known["runs"]} == {("running", "waits for a worker")}
+    shown = (await cli.run("schedule", "describe", name)).out
+    assert "next, once it is no longer paused" in shown
+    assert (await handle.describe()).info.num_actions == before
     assert (await cli.run("schedule", "unpause", name)).code == 0
-    await started(client, name, known["started"] + 1)
+    async with asyncio.timeout(20):
+        while (await handle.describe()).info.num_actions == before:
+            await asyncio.sleep(0.2)
     assert (await cli.run("schedule", "delete", name)).code == 0
     gone = await cli.run("schedule", "describe", name)
     assert (gone.code, f"there is no schedule {name!r}" in gone.err) == (3, True)
