@@ -78,9 +78,9 @@ def times_of(spec: ScheduleSpec) -> Times | None:
 def in_words(spec: ScheduleSpec) -> str:
     """`0 9 * * 1-5 Europe/Berlin` or `every 2 h`, whoever has written the spec."""
     parts = [f"every {length_in_words(interval.every)}{_offset(interval)}" for interval in spec.intervals]
-    parts += [_cron(calendar) for calendar in spec.calendars]
+    parts += [*spec.cron_expressions, *map(_cron, spec.calendars)]
     parts += [f"not {_cron(calendar)}" for calendar in spec.skip]
-    zone = f" {spec.time_zone_name or 'UTC'}" if spec.calendars or spec.skip else ""
+    zone = f" {spec.time_zone_name or 'UTC'}" if spec.calendars or spec.cron_expressions or spec.skip else ""
     return (", ".join(parts) or "never") + zone
 
 

@@ -24,14 +24,14 @@ from temporalio.client import (
     ScheduleUpdateInput,
 )
 from temporalio.common import Priority, SearchAttributeKey, SearchAttributePair, TypedSearchAttributes
-from temporalio.converter import DataConverter
 from temporalio.service import RPCError, RPCStatusCode
 
 from manxue.checked_request import CheckedRequest
+from manxue.markdown import code, text
 from starter.execution import NotPossible
-from starter.request_summary import details, summary
 from starter.schedule_times import times_of
 from workflows.contract import GENERATE_VIDEO
+from workflows.user_metadata import static_details, static_summary
 
 MOST_BACKFILLED = 1000
 """Times that the server counts, and queues, at once."""
@@ -97,14 +97,9 @@ class Recurring:
 
     async def fields(self) -> dict[str, Any]:
         """The input of its runs; empty when it is no JSON object."""
-        given = self.action.args[0] if self.action.args else None
-        values = await _decoded(self.client.data_converter, given)
+        given = self.action.args[:1]  # payloads, as the server has them
+        values = (await self.client.data_converter.decode(given))[0] if given else None
         return values if isinstance(values, dict) else {}
-
-    async def summary(self) -> str | None:
-        """What it asks for, in a line."""
-        given = self.action.static_summary
-        return str(await _decoded(self.client.data_converter, given)) if given is not None else None
 
     async def change(self, changed: Schedule, request: CheckedRequest | None, fields: Mapping[str, Any]) -> None:
         """Put `changed` in place of what is there. Raises ScheduleRefused."""
@@ -200,9 +195,9 @@ def action(
         id=name,
         task_queue=task_queue,
         priority=Priority(priority_key=fields.get("priority"), fairness_key=fields.get("tenant")),
-        static_summary=f"{name}: {summary(shown)}",
-        static_details=f"Started by the schedule {name}, {when}. The request before its placeholders are filled in:\n\n"
-        + details(shown),
+        static_summary=static_summary(shown),
+        static_details=f"Started by the schedule {code(name)}, {text(when)}. The request before its placeholders are "
+        f"filled in:\n\n{static_details(shown)}",
     )
 
 
@@ -231,8 +226,3 @@ def _timestamp(moment: datetime) -> Timestamp:
     stamp = Timestamp()
     stamp.FromDatetime(moment)
     return stamp
-
-
-async def _decoded(converter: DataConverter, given: Any) -> Any:
-    """Arguments come back from the server as payloads."""
-    return (await converter.decode([given]))[0] if given is not None else None

@@ -37,12 +37,12 @@ def describe(name: given.Name, as_json: given.Json = False) -> None:
 
     async def work(session: Session) -> None:
         found = await Recurring.find(session.client, name)
-        summary, runs = await found.summary(), await recent_runs(found)
+        fields, runs = await found.fields(), await recent_runs(found)
         if as_json:
-            display.put(json.dumps(described(found.description, summary, runs), indent=2))
+            display.put(json.dumps(described(found.description, fields, runs), indent=2))
         else:
-            put_description(found.description, summary, runs, session.schedule_link(name))
-        if counts_other_times(found, await found.fields()):
+            put_description(found.description, fields, runs, session.schedule_link(name))
+        if counts_other_times(found, fields):
             display.say(
                 "The times were changed outside of `manxue`: {{ counter }} and {{ pick(...) }} still count those "
                 f"before. `manxue schedule update {name}` lets them go on with the new ones.",

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import timedelta
 
 import typer
 from temporalio.client import Schedule, ScheduleState
@@ -15,7 +14,7 @@ from starter.cli.schedule_view import put_preview, say_done
 from starter.cli.session import Session, in_session, stack_in_use
 from starter.request_file import read_document
 from starter.schedule_plan import Plan, changed_plan, new_plan
-from starter.schedule_times import When, in_words
+from starter.schedule_times import in_words
 from starter.schedules import Recurring
 from starter.staging import LocalMedia, staging_place
 
@@ -50,9 +49,7 @@ def create(
         await ensure_search_attributes(session.client)
         await media.upload()
         spec = plan.when.spec()
-        action = schedules.action(
-            name, session.settings.task_queue, plan.fields, plan.checked.request, _in_words(plan.when)
-        )
+        action = schedules.action(name, session.settings.task_queue, plan.fields, plan.checked.request, in_words(spec))
         schedule = Schedule(action=action, spec=spec, policy=plan.policy, state=ScheduleState(note=note))
         made = await schedules.create(session.client, name, schedule, plan.checked.request, plan.fields)
         say_done(session, made, f"schedule {name} made; the next times:")
@@ -100,7 +97,7 @@ def _changed(found: Recurring, plan: Plan, note: str | None) -> Schedule:
     spec = plan.when.spec() if plan.when else schedule.spec
     state = schedule.state if note is None else replace(schedule.state, note=note)
     if plan.fields is not None and plan.checked:
-        words = _in_words(plan.when) if plan.when else in_words(spec)
+        words = in_words(spec)
         action = schedules.action(found.handle.id, action.task_queue, plan.fields, plan.checked.request, words)
     return Schedule(action=action, spec=spec, policy=plan.policy, state=state)
 
@@ -110,7 +107,3 @@ def _surroundings() -> tuple[LocalMedia, Mapping[str, float]]:
     stack = stack_in_use()
     media = LocalMedia(staging_place(load(Settings), stack), templates=True)
     return media, stack.poll_rhythm() if stack else {}
-
-
-def _in_words(when: When) -> str:
-    return f"{when.cron} {when.timezone}" if when.cron else f"every {timedelta(seconds=when.every or 0)}"

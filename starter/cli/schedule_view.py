@@ -1,6 +1,6 @@
 """What people see of schedules: times in their own zone, what will be ordered, how the latest runs ended."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 import yaml
 from temporalio.client import Schedule, ScheduleDescription, ScheduleListDescription, ScheduleOverlapPolicy
 
+from manxue.redact import capped, redact_json
 from starter import display
 from starter.cli.session import Session
 from starter.schedule_request import Planned
@@ -80,7 +81,7 @@ def put_list(schedules: Sequence[dict[str, Any]]) -> None:
         display.put("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
 
 
-def described(description: ScheduleDescription, summary: str | None, runs: Sequence[RecentRun]) -> dict[str, Any]:
+def described(description: ScheduleDescription, fields: Mapping[str, Any], runs: Sequence[RecentRun]) -> dict[str, Any]:
     """A schedule as JSON. Lengths of time are in seconds."""
     schedule, info = description.schedule, description.info
     spec, policy = schedule.spec, schedule.policy
@@ -88,7 +89,7 @@ def described(description: ScheduleDescription, summary: str | None, runs: Seque
         "name": description.id,
         "state": "paused" if schedule.state.paused else "active",
         "note": schedule.state.note,
-        "request": summary,
+        "input": redact_json(dict(fields)),
         "times": in_words(spec),
         "timezone": spec.time_zone_name or "UTC",
         "start": spec.start_at and spec.start_at.isoformat(),
@@ -106,7 +107,7 @@ def described(description: ScheduleDescription, summary: str | None, runs: Seque
 
 
 def put_description(
-    description: ScheduleDescription, summary: str | None, runs: Sequence[RecentRun], link: str | None
+    description: ScheduleDescription, fields: Mapping[str, Any], runs: Sequence[RecentRun], link: str | None
 ) -> None:
     """A schedule for people, on standard output."""
     schedule, info, zone = description.schedule, description.info, description.schedule.spec.time_zone_name
@@ -116,7 +117,7 @@ def put_description(
         "schedule": description.id,
         "state": "paused" if state.paused else "active",
         "note": state.note,
-        "request": summary,
+        "request": _request(fields),
         "times": in_words(schedule.spec),
         "only": ", ".join(limits),
         "jitter": schedule.spec.jitter and f"up to {length_in_words(schedule.spec.jitter)} later",
@@ -137,6 +138,13 @@ def put_description(
     for run in runs:
         outcome = run.outcome if run.state in ("completed", "failed") else f"{run.state} {run.outcome}"
         display.put(f"  {moment(run.planned_for, zone)}  {display.location(outcome)}\n    {run.workflow_id}")
+
+
+def _request(fields: Mapping[str, Any]) -> str | None:
+    """The beginning of what is asked for, placeholders and all."""
+    body = fields.get("request")
+    words = f"{body.get('model')} · {body.get('prompt')}" if isinstance(body, dict) else str(body)
+    return capped(" ".join(words.split()), 200) if body else None
 
 
 def _limits(schedule: Schedule) -> list[tuple[str, datetime | None]]:

@@ -116,7 +116,8 @@ async def test_a_schedule_fires_and_its_requests_rotate_and_carry_their_planned_
         assert run["outcome"].endswith(f"/{name}-{time:%Y%m%dT%H%M%SZ}.mp4")
     assert int(bought[-1][0]) == 4
     one = await client.get_workflow_handle(known["runs"][0]["workflow_id"]).describe()
-    assert f"{name}: sd2_manxue_720p" in str(await one.static_summary())
+    assert "pick(animals)" in str(await one.static_summary())
+    assert f"Started by the schedule `{name}`, every 2 s" in str(await one.static_details())
     shown = (await cli.run("schedule", "describe", name)).out
     assert f"{known['started']} started" in shown
     assert shown.count(" JST  (") == 2 + len(known["runs"])  # also where it begins and ends
