@@ -10,9 +10,9 @@ from manxue.checked_request import Medium
 from manxue.problem import Problem, problem
 from manxue.redact import capped
 from manxue.url import is_http, is_object_store
-from media.fetch import FetchFailed, FetchRefused
+from media.fetch import AnswerUnusable, FetchFailed, FetchRefused
 from media.presign import PresignFailed, presign
-from media.probe import ImageFacts, Prober, RecordingFacts
+from media.probe import LARGEST, ImageFacts, Prober, RecordingFacts
 from media.remote_file import MediaUnreadable, NotExamined
 
 PATIENCE = 100.0
@@ -22,7 +22,7 @@ _LIFETIME = timedelta(minutes=10)
 
 MB = 1024 * 1024
 """The provider does not say which megabyte it means; by the larger one nothing is refused that it would take."""
-MAX_SECONDS, MAX_TOGETHER = 15.0, 500 * MB
+MAX_SECONDS, MAX_TOGETHER = 15.0, LARGEST
 """Of all reference videos, and of all reference audios. The vendor's page."""
 MIN_SECONDS = 2.0
 MAX_IMAGE, MAX_VIDEO, MAX_AUDIO = 30 * MB, 50 * MB, 15 * MB
@@ -39,6 +39,10 @@ _CONTAINERS = {"video": ("mp4", "mov"), "audio": ("mp3", "wav")}
 Look = ImageFacts | RecordingFacts | MediaUnreadable | NotExamined | FetchFailed | FetchRefused | PresignFailed
 
 
+class TurnMissed(Exception):
+    """The worker has too many media to look at; nothing is known of the field's that the text names."""
+
+
 @dataclass(frozen=True)
 class Finding:
     """One rule broken by one medium."""
@@ -49,19 +53,28 @@ class Finding:
 
 
 async def check_media(prober: Prober, media: Sequence[Medium]) -> list[Finding]:
-    """All findings, in the order of the fields. Equal references are looked at once, `asset://` not at all."""
+    """All findings, in the order of the fields. Equal references are looked at once, `asset://` not at all.
+
+    Raises TurnMissed.
+    """
     seen = {(m.kind, m.reference): m for m in media if is_http(m.reference) or is_object_store(m.reference)}
     end = asyncio.get_running_loop().time() + PATIENCE
     async with asyncio.TaskGroup() as group:
         tasks = {key: group.create_task(_look(prober, medium, end)) for key, medium in seen.items()}
-    looks = [(m, tasks[m.kind, m.reference].result()) for m in media if (m.kind, m.reference) in tasks]
+    looks: list[tuple[Medium, Look]] = []
+    for medium in media:
+        if task := tasks.get((medium.kind, medium.reference)):
+            if (look := task.result()) is None:
+                raise TurnMissed(medium.field)
+            looks.append((medium, look))
     together = [*_together(looks, "video"), *_together(looks, "audio")]
     found = [*together, *(finding for medium, look in looks for finding in _findings(medium, look))]
     order = [medium.field for medium in media]
     return sorted(found, key=lambda finding: order.index(finding.problem.field))
 
 
-async def _look(prober: Prober, medium: Medium, end: float) -> Look:
+async def _look(prober: Prober, medium: Medium, end: float) -> Look | None:
+    """None when its turn did not come in time."""
     try:
         async with asyncio.timeout_at(end):
             url = medium.reference
@@ -71,7 +84,7 @@ async def _look(prober: Prober, medium: Medium, end: float) -> Look:
     except (MediaUnreadable, NotExamined, FetchFailed, FetchRefused, PresignFailed) as error:
         return error
     except TimeoutError:
-        return NotExamined("its turn did not come in time")
+        return None
 
 
 def _findings(medium: Medium, look: Look) -> Iterator[Finding]:
@@ -81,8 +94,12 @@ def _findings(medium: Medium, look: Look) -> Iterator[Finding]:
         case RecordingFacts():
             yield from _recording(medium, look)
         case MediaUnreadable():
-            wanted = f"give the URL of a file that is {_WANTED[medium.kind]} and that anybody can fetch"
+            private = is_object_store(medium.reference)
+            who = "in a bucket that this worker may read" if private else "that anybody can fetch"
+            wanted = f"give a file that is {_WANTED[medium.kind]}, {who}"
             yield _definite(medium, "unreadable", f"{look}; {look.remedy or wanted}")
+        case AnswerUnusable():
+            yield _definite(medium, "unreadable", f"{look}; put it on another server")
         case FetchRefused() | PresignFailed():
             yield _definite(medium, "url", f"cannot be fetched: {look}")
         case NotExamined(remedy=str(remedy)):
@@ -107,6 +124,8 @@ def _image(medium: Medium, facts: ImageFacts) -> Iterator[Finding]:
     if min(width, height) < MIN_SIDE or max(width, height) > MAX_SIDE:
         hint = f"{size}; {MIN_SIDE} to {MAX_SIDE} a side are recommended; {_resize(wide, high)}"
         yield _advice(medium, "recommended", hint)
+    if facts.header.cut_off:
+        yield _advice(medium, "recommended", "has no end marker, so it may be cut off; look at it, upload it again")
     if facts.header.animated:
         yield _advice(medium, "recommended", f"is an animated {facts.header.format}; give a still image")
     yield from _weight(medium, facts.bytes, MAX_IMAGE)

@@ -11,15 +11,18 @@ from temporalio import activity
 from temporalio.client import WithStartWorkflowOperation, WorkflowExecutionStatus
 from temporalio.common import WorkflowIDConflictPolicy
 
+from activities.errors import NO_ANSWER, passing
 from activities.heartbeat import heartbeating
 from manxue.asset_review import REVIEW_ASSET, REVIEW_UPDATE, AssetReview, AssetToReview, Kind, ReviewRequest
 from manxue.markdown import text
 from manxue.redact import capped, redact
 from manxue.url import is_object_store
 from media.fetch import Fetcher
-from media.identity import content_identity, object_identity
+from media.identity import NotNow, content_identity, object_identity, url_identity
 
 _UPDATE_PATIENCE = timedelta(seconds=30)
+_ATTEMPTS_TO_READ = 4
+"""After so many, the worker cannot reach the medium; the provider may."""
 _UPDATES_AT_ONCE = 4
 """To one execution from one worker. The server takes 10 in all and refuses more, which the SDK repeats too slowly."""
 
@@ -52,10 +55,15 @@ class ReviewAssets:
         return dict(zip(given.references, reviews, strict=True))
 
     async def _review_id(self, kind: Kind, reference: str) -> str:
-        if is_object_store(reference):
-            identity = await object_identity(reference)
-        else:
-            identity = await content_identity(self._fetcher, reference, hashed=kind == "image")
+        try:
+            if is_object_store(reference):
+                identity = await object_identity(reference)
+            else:
+                identity = await content_identity(self._fetcher, reference, hashed=kind == "image")
+        except NotNow as error:
+            if activity.info().attempt < _ATTEMPTS_TO_READ:
+                raise passing(NO_ANSWER, f"{redact(reference)} could not be read: {error}") from None
+            identity = url_identity(reference)
         return f"asset-{self._account}-{identity}"
 
     async def _ended(self, review_id: str) -> AssetReview | None:

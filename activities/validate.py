@@ -6,8 +6,8 @@ from pydantic import BaseModel
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
-from activities.check_media import check_media
-from activities.errors import final
+from activities.check_media import TurnMissed, check_media
+from activities.errors import final, passing
 from activities.heartbeat import heartbeating
 from manxue.checked_request import CheckedRequest
 from manxue.failure import FailureDetails, FailureType
@@ -18,6 +18,7 @@ from media.output import OutputInvalid, open_output, output_problem
 from media.probe import Prober
 from media.storage import OutputUnavailable
 
+_BUSY = "WorkerBusy"
 _MOST_PROBLEMS = 100
 """In one failure, whose size Temporal limits; a list of a hundred thousand bad URLs is cut here."""
 
@@ -69,7 +70,10 @@ class Validate:
 
     async def _check_media(self, verdict: Verdict, given: ValidateInput) -> list[Problem]:
         """The warnings."""
-        found = await check_media(self._prober, verdict.media) if given.probe_media else []
+        try:
+            found = await check_media(self._prober, verdict.media) if given.probe_media else []
+        except TurnMissed as missed:
+            raise passing(_BUSY, f"{missed} could not be looked at yet: too many media at once") from None
         advice = [*verdict.warnings, *(finding.problem for finding in found if not finding.definite)]
         if given.strict_media and (verdict.warnings or found):
             raise _rejected([*verdict.warnings, *(finding.problem for finding in found)], [])

@@ -2,9 +2,10 @@
 
 import asyncio
 import json
+from collections.abc import Iterator
 from types import TracebackType
 from typing import Any, Self
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 import httpx
 
@@ -21,6 +22,9 @@ ASSET_TIMEOUT = httpx.Timeout(60.0, connect=10.0)
 _PATIENCE = 1.25
 """Times the read timeout: the longest that a whole call may take, 75 s for a create call."""
 _MAX_ANSWER = 4 * 1024 * 1024
+_URLS = ("video_url", "originalUrl")
+_LONG = 16
+"""Characters of a value that may be a signature."""
 
 
 class ManxueClient:
@@ -86,31 +90,52 @@ class ManxueClient:
             raise UnknownOutcome("the provider did not finish its answer in time") from None
         except (httpx.RequestError, httpx.InvalidURL) as error:
             failure = from_transport(error)  # without its cause: httpx errors hold the request, and with it the key
-            raise type(failure)(self._without_key(str(failure))) from None
-        answer = self._parsed(content)
+            raise type(failure)(_without(str(failure), [self._api_key])) from None
+        secrets = [*_signatures(body), self._api_key]
+        answer = _parsed(content, secrets)
         if not response.is_success:
-            said = said_in(answer) or ("" if answer is not None else self._without_key(_start_of(content)))
+            said = said_in(answer) or ("" if answer is not None else _without(_start_of(content), secrets))
             raise from_status(response.status_code, said, retry_after_seconds(response.headers.get("Retry-After")))
         if answer is None:
             raise UnknownOutcome(f"the provider answered {response.status_code} with something that is not JSON")
         return answer
 
-    def _parsed(self, content: bytes) -> Any:
-        """The JSON value, or None. Its texts lose the API key, should the provider quote it."""
-        try:
-            return self._without_key(json.loads(content))
-        except (ValueError, RecursionError):
-            return None
 
-    def _without_key(self, value: Any) -> Any:
-        if isinstance(value, str):
-            return value.replace(self._api_key, "…")
-        if isinstance(value, list):
-            return [self._without_key(item) for item in value]
-        if isinstance(value, dict):
-            # A URL must stay as it is to be of use; it never leaves the activity that asked for it.
-            return {name: item if name == "video_url" else self._without_key(item) for name, item in value.items()}
+def _parsed(content: bytes, secrets: list[str]) -> Any:
+    """The JSON value, or None. Its texts lose the API key and the signatures, should the provider quote them."""
+    try:
+        return _without(json.loads(content), secrets)
+    except (ValueError, RecursionError):
+        return None
+
+
+def _without(value: Any, secrets: list[str]) -> Any:
+    if isinstance(value, str):
+        for secret in secrets:
+            value = value.replace(secret, "…")
         return value
+    if isinstance(value, list):
+        return [_without(item, secrets) for item in value]
+    if isinstance(value, dict):
+        # URLs must stay as they are to be of use; they never leave the activity that asked for them.
+        return {name: item if name in _URLS else _without(item, secrets) for name, item in value.items()}
+    return value
+
+
+def _signatures(body: Any) -> list[str]:
+    """What may be secret in the URLs of a call, as the provider may quote it: queries and their longer values."""
+    queries = [query for url in _strings(body) if "://" in url and (query := url.partition("?")[2])]
+    values = [value for query in queries for part in query.split("&") if len(value := part.partition("=")[2]) >= _LONG]
+    spelled = {form for text in (*queries, *values) for form in (text, unquote(text), quote(text, safe=""))}
+    return sorted(spelled, key=len, reverse=True)
+
+
+def _strings(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict | list):
+        for item in value.values() if isinstance(value, dict) else value:
+            yield from _strings(item)
 
 
 async def _read_bounded(response: httpx.Response) -> bytes:

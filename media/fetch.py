@@ -44,6 +44,10 @@ class FetchFailed(Exception):
     """The fetch broke: no connection, a reset, a timeout. Asking again may help."""
 
 
+class AnswerUnusable(FetchFailed):
+    """The server answers in a way that no client of a file can use: in circles, or compressed unasked."""
+
+
 class AddressGuard:
     """Decides which addresses may be connected to: public ones, and what the settings allow."""
 
@@ -161,7 +165,7 @@ class Fetcher:
                 # Removed, so that httpx decodes nothing: a megabyte of gzip can hold a gigabyte.
                 encoding = response.headers.pop("Content-Encoding", "")
                 if response.is_success and encoding.lower() not in _AS_IT_IS:
-                    raise FetchFailed("the file's server sent it compressed, which was not asked for")
+                    raise AnswerUnusable("the file's server sent it compressed, which was not asked for")
                 yield response
         except httpx.RequestError as error:
             raise FetchFailed(f"{type(error).__name__}: {error}" if str(error) else type(error).__name__) from None
@@ -182,7 +186,7 @@ class Fetcher:
                 return response
             await response.aclose()  # unread: it may be endless
             target = _target(response.headers["Location"], target)
-        raise FetchFailed(f"more than {_MAX_REDIRECTS} redirects")
+        raise AnswerUnusable(f"more than {_MAX_REDIRECTS} redirects")
 
 
 def _target(reference: str, base: httpx.URL | None = None) -> httpx.URL:

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 
 from media.remote_file import MediaUnreadable, NotExamined, RemoteFile
 
+_TAIL = 4096
+_END = {"png": b"IEND", "jpeg": b"\xff\xd9"}
 _MOST_PARTS = 2000
 """Segments, chunks and blocks that are looked at."""
 _WIDTH, _HEIGHT, _ORIENTATION = 256, 257, 274
@@ -29,6 +31,8 @@ class ImageHeader:
     width: int
     height: int
     animated: bool = False
+    cut_off: bool = False
+    """Whether a jpeg lacks its end marker near its end; what follows it there can be something else."""
 
 
 async def read_image_header(file: RemoteFile) -> ImageHeader | None:
@@ -42,9 +46,25 @@ async def read_image_header(file: RemoteFile) -> ImageHeader | None:
                 raise MediaUnreadable(f"is a {name} with a broken header") from None
             if width < 1 or height < 1:
                 raise MediaUnreadable(f"is a {name} without a size")
+            ends = await _has_end(file, name)
+            if not ends and name != "jpeg":
+                raise MediaUnreadable(f"is a {name} that is cut off", "upload it again, whole")
             turned = 5 <= orientation <= 8
-            return ImageHeader(name, height if turned else width, width if turned else height, animated)
+            return ImageHeader(name, height if turned else width, width if turned else height, animated, not ends)
     return None
+
+
+async def _has_end(file: RemoteFile, name: str) -> bool:
+    """Whether the format's mark of its end is in the last kilobytes; True where that cannot be seen."""
+    if file.length is None:
+        return True
+    with suppress(NotExamined):
+        if name == "webp":
+            (size,) = struct.unpack("<I", await file.exactly(4, 4))
+            return bool(size + 8 <= file.length)
+        if mark := _END.get(name):
+            return mark in await file.read(max(0, file.length - _TAIL), _TAIL)
+    return True
 
 
 _Found = tuple[int, int, int, bool]

@@ -13,6 +13,8 @@ from media.fetch import Fetcher
 from media.image_header import ImageHeader, read_image_header
 from media.remote_file import MediaUnreadable, NotExamined, RemoteFile
 
+LARGEST = 500 * 1024 * 1024
+"""Bytes. The vendor's page allows it for all videos of a request; so no single medium is larger."""
 IMAGE_BYTES, RECORDING_BYTES = 256 * 1024, 2 * 1024 * 1024
 """At most so much of an image, and of a video or audio, is fetched and kept."""
 IMAGE_END, RECORDING_END = 32 * 1024 * 1024, 64 * 1024 * 1024
@@ -22,7 +24,7 @@ SECONDS = 20.0
 """For one medium, from its turn on."""
 _SLOWEST = 8 * 1024
 """Bytes per second. The provider fetches media too, and nobody knows how patiently."""
-_IMAGES_AT_ONCE, _RECORDINGS_AT_ONCE = 32, 2
+_LOOKS_AT_ONCE, _RECORDINGS_AT_ONCE = 24, 2
 """In one worker: what is fetched stays in memory meanwhile, and each recording has a process of up to 50 MB."""
 
 _UNKNOWN = "is of an unknown kind"
@@ -77,19 +79,20 @@ class Prober:
     """Looks at media through the worker's guarded fetcher.
 
     Each look raises MediaUnreadable, which is a finding, as a drip and a body without end are; FetchRefused; and
-    FetchFailed or NotExamined, after which nothing is known. It takes at most SECONDS, and nothing of it goes on when
-    it is cancelled.
+    FetchFailed or NotExamined, after which nothing is known. It takes at most SECONDS, of a recording twice that, and
+    nothing of it goes on when it is cancelled.
     """
 
     def __init__(self, fetcher: Fetcher) -> None:
         self._fetcher = fetcher
-        self._images = asyncio.Semaphore(_IMAGES_AT_ONCE)
+        self._looks = asyncio.Semaphore(_LOOKS_AT_ONCE)
         self._recordings = asyncio.Semaphore(_RECORDINGS_AT_ONCE)
 
     async def image(self, url: str) -> ImageFacts:
         """A jpeg, png, webp, bmp, tiff or gif."""
         file = RemoteFile(self._fetcher, url, IMAGE_BYTES)
-        async with self._images, _in_time(file):
+        async with self._looks, _in_time(file):
+            await _begin(file)
             header = await read_image_header(file)
             if header is None:
                 raise MediaUnreadable(f"{await _content(file, _OTHERS | _RECORDINGS)}, not an image")
@@ -99,14 +102,23 @@ class Prober:
     async def recording(self, url: str) -> RecordingFacts:
         """A video or an audio: its codecs tell which."""
         file = RemoteFile(self._fetcher, url, RECORDING_BYTES)
-        async with self._recordings, _in_time(file):
+        async with self._looks, _in_time(file):
+            await _begin(file)  # a slow server shows here, before it takes a process's place
             if header := await read_image_header(file):
                 raise MediaUnreadable(f"is a {header.format} image, not a video or audio")
             if (content := await _content(file, _OTHERS)) != _UNKNOWN:
                 raise MediaUnreadable(f"{content}, not a video or audio")
+        async with self._recordings, _in_time(file):
             found = await demux(file)
             await file.find_end(RECORDING_END)
             return _recording(found, file)
+
+
+async def _begin(file: RemoteFile) -> None:
+    """Fetch the first block."""
+    await file.read(0, 1)
+    if file.length is not None and file.length > LARGEST:
+        raise MediaUnreadable(f"has {file.length / 1024**2:.0f} MB", f"give one of at most {LARGEST // 1024**2} MB")
 
 
 @asynccontextmanager

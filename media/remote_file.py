@@ -10,7 +10,7 @@ from media.fetch import Fetcher, FetchFailed
 BLOCK = 64 * 1024
 """Bytes of one request."""
 
-_PASSING = (408, 425, 429)
+PASSING = (408, 425, 429)
 """Refusals that are about the moment and not about the file."""
 
 
@@ -136,7 +136,7 @@ class RemoteFile:
 
     async def _keep_beginning(self, response: httpx.Response) -> None:
         status = response.status_code
-        if 400 <= status < 500 and status not in _PASSING:
+        if 400 <= status < 500 and status not in PASSING:
             raise MediaUnreadable(f"cannot be fetched: its server answers {status}")
         if status != 200:
             raise FetchFailed(f"its server answers {status}")

@@ -14,7 +14,8 @@ _PATIENT = RetryPolicy(
 VALIDATE = ActivityConfig(
     start_to_close_timeout=timedelta(minutes=4),  # the media have 100 s, a look at the output's store about 40 s
     heartbeat_timeout=timedelta(seconds=30),  # beaten every 5 s
-    # A verdict is final by its type. What is retried is a worker that died, and an error that nobody foresaw.
+    # A verdict is final by its type. What is retried is a worker that died or has too many media to look at, and an
+    # error that nobody foresaw.
     retry_policy=RetryPolicy(initial_interval=timedelta(seconds=2), maximum_attempts=10),
 )
 

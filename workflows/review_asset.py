@@ -81,7 +81,7 @@ class ReviewAsset:
                 return self._state.review
             if workflow.info().get_current_history_length() > EVENTS_PER_RUN:
                 await workflow.wait_condition(workflow.all_handlers_finished)
-                workflow.continue_as_new(args=[asset, self._state])
+                workflow.continue_as_new(args=[asset, self._state], memo=self._memo())
 
     async def _is_wanted_again(self) -> bool:
         """Wait for something to do; False when the verdict need not be kept any longer."""
@@ -178,12 +178,13 @@ class ReviewAsset:
         self._state.review = review
         told_as = f" as {code(review.asset_id)}" if review.asset_id else ""
         self._show(f"**{review.state}**{told_as} since {clock(review.since)}. {text(review.reason or '')}")
-        self._write_memo()
+        workflow.upsert_memo(self._memo())
 
-    def _write_memo(self) -> None:
+    def _memo(self) -> dict[str, object]:
+        """What lists show."""
         state, review = self._state, self._state.review
         known = {"reference": redact(state.asset.reference), "references": state.references}
-        workflow.upsert_memo({"state": review.state, "asset_id": review.asset_id, "reason": review.reason, **known})
+        return {"state": review.state, "asset_id": review.asset_id, "reason": review.reason, **known}
 
     def _show(self, markdown: str) -> None:
         workflow.set_current_details(f"{markdown}\n\n{text(redact(self._state.asset.reference))}")
@@ -210,7 +211,7 @@ class ReviewAsset:
         if reference not in references and len(references) < _MOST_REFERENCES:
             references.append(reference)
             if len(references) > 1:  # the first one is in the memo from the start
-                self._write_memo()
+                workflow.upsert_memo(self._memo())
 
     async def _look_again(self, asset_id: str) -> None:
         self._looking = True

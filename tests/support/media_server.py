@@ -32,6 +32,8 @@ class Served:
     """A `Content-Range` in place of the right one."""
     endless: bool = False
     """The content again and again."""
+    busy: int = 0
+    """How many requests for the whole are answered 503 first."""
     pause: float = 0.0
     """Seconds between bytes, one at a time."""
 
@@ -91,6 +93,8 @@ class MediaServer:
 
     async def _send(self, name: str, served: Served, wanted: str, writer: asyncio.StreamWriter) -> None:
         content, headers, status = served.content, dict(served.headers), served.status or 200
+        if served.busy and not wanted:
+            served.busy, status = served.busy - 1, 503
         if wanted and served.ranges and not served.status:
             first, last = (int(part) for part in wanted.removeprefix("bytes=").split("-"))
             total, content = len(content), content[first : last + 1]

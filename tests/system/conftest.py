@@ -8,6 +8,7 @@ import pytest
 from temporalio.client import Client
 from temporalio.contrib.pydantic import pydantic_data_converter
 
+from tests.support.media_server import MediaServer
 from tests.support.object_store import ObjectStore
 from tests.support.processes import API_KEY, DevServer, WorkerProcess, worker_process
 from tests.support.provider import Provider
@@ -88,3 +89,11 @@ def states(provider: Provider) -> Iterator[dict[str, str]]:
     provider.asset_states = state
     yield states
     provider.asset_states = lambda asset_id: "Active"
+
+
+@pytest.fixture(scope="module")
+def files() -> Iterator[MediaServer]:
+    """A server of media."""
+    server = MediaServer().start()
+    yield server
+    server.stop()

@@ -17,13 +17,6 @@ NOWHERE = "http://media.invalid/a.png"
 
 
 @pytest.fixture(scope="module")
-def files() -> Iterator[MediaServer]:
-    server = MediaServer().start()
-    yield server
-    server.stop()
-
-
-@pytest.fixture(scope="module")
 def worker(folder: Path, worker_env: dict[str, str], store: ObjectStore) -> Iterator[WorkerProcess]:
     with worker_process(folder, {**worker_env, **store.env, "MANXUE_TASK_QUEUE": "media"}) as worker:
         yield worker
@@ -55,7 +48,7 @@ async def test_all_bad_media_are_named_as_the_caller_wrote_them_and_nothing_is_b
     problems, message = await rejection(runs, provider, frames)
     assert [(p["field"], p["rule"]) for p in problems] == [("image", "unreadable"), ("lastFrameImage", "unreadable")]
     assert "image: cannot be fetched: its server answers 404" in message
-    assert "lastFrameImage: is an HTML page, not an image; give the URL of a file that is jpeg, png" in message
+    assert "lastFrameImage: is an HTML page, not an image; give a file that is jpeg, png" in message
     assert "sig=1" not in message
 
 

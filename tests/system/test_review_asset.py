@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from temporalio.client import Client, WorkflowUpdateFailedError
 
+from tests.support.media_server import MediaServer, image
 from tests.support.processes import WorkerProcess, worker_process
 from tests.support.provider import Provider, uploaded
 from tests.support.runs import FAST, Runs, failure_of, outcome, progress, request, until_phase
@@ -209,3 +210,14 @@ async def test_a_cancelled_review_is_begun_anew_for_those_who_wait(
             await asyncio.sleep(0.1)
     states[word] = "Active"
     assert (await outcome(handle))["assets"].keys() == {url}
+
+
+async def test_a_server_of_media_that_fails_now_and_then_makes_no_second_upload(
+    runs: Runs, provider: Provider, word: str, files: MediaServer
+) -> None:
+    url = files.serve(f"{word}.png", image("png"), busy=3)
+    given = {"request": request(word, first_image=url), "poll": FAST}
+    handles = [await runs.start(given) for _ in range(6)]
+    results = [await outcome(handle) for handle in handles]
+    assert len({str(result["assets"]) for result in results}) == 1
+    assert uploads_of(provider, word) == [url]

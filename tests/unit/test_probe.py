@@ -21,7 +21,7 @@ import media.demuxing
 import media.probe
 from activities.check_media import MB, Finding, check_media
 from manxue.checked_request import Medium
-from media.fetch import AddressGuard, Fetcher, FetchFailed, FetchRefused
+from media.fetch import AddressGuard, AnswerUnusable, Fetcher, FetchFailed, FetchRefused
 from media.image_header import ImageHeader
 from media.probe import IMAGE_BYTES, RECORDING_BYTES, ImageFacts, Prober, RecordingFacts
 from media.remote_file import MediaUnreadable, NotExamined
@@ -126,6 +126,13 @@ async def test_a_decompression_bomb_is_only_a_large_size(server: MediaServer, pr
     assert (facts.header.width, facts.header.height) == (100_000, 100_000)
 
 
+async def test_a_jpeg_without_its_end_is_read_but_marked(server: MediaServer, prober: Prober) -> None:
+    whole = noise("jpeg")
+    for name, content in {"whole": whole, "cut": whole[:100_000], "with more behind it": whole + bytes(2000)}.items():
+        facts = await prober.image(server.serve(name.replace(" ", "-"), content))
+        assert facts.header.cut_off == (name == "cut")
+
+
 NO_IMAGES = {
     "is empty": b"",
     "is an HTML page": b"<!DOCTYPE html><html><body>Sign in</body></html>",
@@ -140,6 +147,8 @@ NO_IMAGES = {
     "is a jpeg with a broken header": b"\xff\xd8\xff" + bytes(1000),
     "is a tiff without a size": b"II*\0\x08\0\0\0" + bytes(1000),
     "is a webp with a broken header": b"RIFF\0\0\0\0WEBPjunk" + bytes(1000),
+    "is a png that is cut off": noise("png")[:1_000_000],
+    "is a webp that is cut off": noise("webp")[:50_000],
     "is a bmp with a broken header": b"BMW is a maker of cars and motor cycles in Munich",
 }
 
@@ -397,7 +406,7 @@ async def test_a_redirect_to_a_private_address_is_refused(server: MediaServer, p
 
 async def test_a_compressed_answer_is_not_unpacked(server: MediaServer, prober: Prober) -> None:
     bomb = gzip.compress(bytes(50_000_000))
-    with pytest.raises(FetchFailed, match="compressed"):
+    with pytest.raises(AnswerUnusable, match="compressed"):
         await prober.image(server.serve("bomb", bomb, headers={"Content-Encoding": "gzip"}))
 
 
@@ -519,6 +528,7 @@ async def said(look: ImageFacts | RecordingFacts | Exception, kind: str) -> list
         ("audio", sound(5, 16 * MB), False, ["16 MB", "15 MB"]),
         ("image", MediaUnreadable("is an HTML page, not an image"), True, ["HTML page", "jpeg, png, webp, bmp"]),
         ("image", FetchRefused("h has the address 10.0.0.1"), True, ["10.0.0.1"]),
+        ("video", AnswerUnusable("more than 5 redirects"), True, ["5 redirects", "another server"]),
         ("image", FetchFailed("h cannot be resolved"), False, ["cannot be resolved", "from this worker"]),
         ("video", NotExamined("could not be looked at within 20 s"), False, ["20 s", "from this worker"]),
         ("video", NotExamined("its server knows no ranges", "move the index"), False, ["no ranges; move the index"]),
