@@ -84,6 +84,8 @@ async def build_worker(settings: WorkerSettings, client: Client) -> AsyncIterato
             interceptors=[ArgumentCountInterceptor(), ServerAddressInterceptor(address)],
             max_cached_workflows=settings.max_cached_workflows,
             graceful_shutdown_timeout=timedelta(seconds=settings.shutdown_grace),
+            # By default a beat is held back for most of the heartbeat timeout; people watch downloads by them.
+            max_heartbeat_throttle_interval=timedelta(seconds=2),
             # After a crash the next worker should not wait 10 s for the dead one's sticky queue.
             sticky_queue_schedule_to_start_timeout=timedelta(seconds=3),
         )

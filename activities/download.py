@@ -35,6 +35,10 @@ _REFUSED_PATIENCE = 15 * 60.0
 """Seconds that the file's server may refuse even fresh URLs before the download is given up."""
 
 
+_SHOWN_EVERY = 2.0
+"""Seconds between two beats: who watches a download reads them."""
+
+
 class DownloadInput(BaseModel):
     """Which task's file, and where it goes."""
 
@@ -91,7 +95,7 @@ class Download:
     async def download(self, given: DownloadInput) -> Downloaded:
         """Fails with DownloadFailed, VideoInvalid or OutputUnavailable; most are tried again where they stopped."""
         attempts = _earlier_attempts()
-        async with heartbeating(attempts.model_dump):
+        async with heartbeating(attempts.model_dump, _SHOWN_EVERY):
             try:
                 return await self._deliver(given, attempts)
             except (URLExpired, _NoFile) as error:

@@ -11,10 +11,13 @@ _BEATS_PER_TIMEOUT = 6
 
 
 @asynccontextmanager
-async def heartbeating(details: Callable[[], Any]) -> AsyncIterator[None]:
-    """Heartbeat with `details()` while the block runs, several times per heartbeat timeout of the activity."""
+async def heartbeating(details: Callable[[], Any], longest: float = 10.0) -> AsyncIterator[None]:
+    """Heartbeat with `details()` while the block runs, several times per heartbeat timeout of the activity.
+
+    `longest` is the most seconds between two beats; the worker passes on no more than one in 2 s.
+    """
     timeout = activity.info().heartbeat_timeout
-    every = timeout.total_seconds() / _BEATS_PER_TIMEOUT if timeout else 10.0
+    every = min(timeout.total_seconds() / _BEATS_PER_TIMEOUT, longest) if timeout else longest
 
     async def beat() -> None:
         while True:

@@ -1,7 +1,8 @@
 """What people see: sentences, facts and failures on standard error; standard output carries only what can be piped."""
 
+import re
 import sys
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from urllib.parse import quote, unquote, urlsplit
 
 from rich.console import Console
@@ -15,20 +16,28 @@ from workflows.contract import Progress, VideoResult
 
 console = Console(stderr=True, highlight=False, soft_wrap=True)
 
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+"""Other people's words must not move the cursor."""
+
 
 def is_moving() -> bool:
     """Whether standard error is a terminal on which things can move."""
     return console.is_terminal and not console.is_dumb_terminal
 
 
+def clean(text: str) -> str:
+    """`text` without secrets, and without control characters other than tabs and line ends."""
+    return _CONTROL.sub("�", redact(text))
+
+
 def say(text: str, style: str = "") -> None:
-    """One paragraph, redacted, for a person."""
-    console.print(Text(redact(text), style=style))
+    """One paragraph, for a person."""
+    console.print(Text(clean(text), style=style))
 
 
 def put(text: str) -> None:
     """What the command was asked for, for a person or a pipe."""
-    sys.stdout.write(redact(text) + "\n")
+    sys.stdout.write(clean(text) + "\n")
     sys.stdout.flush()
 
 
@@ -41,7 +50,7 @@ def put_rows(rows: list[tuple[str, str]]) -> None:
 
 def error(text: str) -> None:
     """Why the command failed."""
-    console.print(Text("error: ", style="bold red") + Text(redact(text)))
+    console.print(Text("error: ", style="bold red") + Text(clean(text)))
 
 
 def location(uri: str) -> str:
@@ -83,7 +92,7 @@ def facts(result: VideoResult, link: str | None) -> None:
 
 def failure(failed: RunFailed, link: str | None = None) -> None:
     """Why there is no video, all that is wrong with the input, and what to do."""
-    console.print(Text(f"{failed.kind}: ", style="bold red") + Text(redact(failed.message)))
+    console.print(Text(f"{failed.kind}: ", style="bold red") + Text(clean(failed.message)))
     problems(failed.details.problems)
     for url, reason in failed.details.assets.items():
         say(f"  - {url}: {reason}")
@@ -131,10 +140,18 @@ def size(count: int) -> str:
 
 
 def elapsed(since: datetime) -> str:
-    """The time from `since` to now: `42 s`, `3 min 05 s`, `2 h 10 min`."""
-    seconds = max(int((datetime.now(UTC) - since).total_seconds()), 0)
+    """The time from `since` to now, as `span` has it."""
+    return span(datetime.now(UTC) - since)
+
+
+def span(time: timedelta | float) -> str:
+    """A length of time: `42 s`, `3 min 05 s`, `2 h 10 min`, `3 d 4 h`; a number is seconds, and none is negative."""
+    seconds = max(int(time.total_seconds() if isinstance(time, timedelta) else time), 0)
     minutes, seconds = divmod(seconds, 60)
     hours, minutes = divmod(minutes, 60)
+    days, hours = divmod(hours, 24)
+    if days:
+        return f"{days} d {hours} h"
     if hours:
         return f"{hours} h {minutes:02} min"
     return f"{minutes} min {seconds:02} s" if minutes else f"{seconds} s"

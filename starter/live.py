@@ -1,34 +1,41 @@
-"""Progress while it happens: one moving line per run in a terminal, one plain line per change anywhere else."""
+"""Progress while it happens: a moving block per run in a terminal, one plain line per change anywhere else."""
 
-from dataclasses import dataclass
+from collections import deque
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from types import TracebackType
 from typing import Self
 
-from rich.console import RenderableType
+from rich.console import Group, RenderableType
 from rich.live import Live
 from rich.progress_bar import ProgressBar
 from rich.spinner import Spinner
 from rich.table import Table
 from rich.text import Text
 
-from manxue.redact import redact
-from starter.display import console, decision_hint, elapsed, is_moving, say
+from starter import run_text
+from starter.display import console, decision_hint, is_moving, say
+from starter.download_progress import DownloadProgress
 from starter.execution import NoWorkerAnswers
 from starter.run import Run
+from starter.run_text import Moment
 from workflows.contract import Phase, Progress
 
-_BAR_WIDTH = 20
+_WIDEST_BAR, _NARROWEST_BAR = 30, 8
+_BESIDE_THE_BAR = 46
+"""Columns of a heading without its label and its bar."""
+_RATE_SECONDS = 15.0
+"""How far back the rate of a download looks."""
 
 
 @dataclass
 class _Row:
-    run: Run
+    run_id: str
     label: str
-    phase: str
-    message: str
-    percent: float | None = None
-    ended: str | None = None
-    """How long the run took, once it is over."""
+    moment: Moment
+    beats: deque[tuple[datetime, int]] = field(default_factory=deque)
+    """Times and bytes of a download, lately."""
 
 
 class ProgressView:
@@ -51,50 +58,116 @@ class ProgressView:
         if self._moving:
             self._live.stop()
 
-    def show(self, run: Run, update: Progress | NoWorkerAnswers, label: str = "") -> None:
+    def show(
+        self,
+        run: Run,
+        update: Progress | NoWorkerAnswers,
+        download: DownloadProgress | None = None,
+        label: str = "",
+    ) -> None:
         """The run is here now."""
         before = self._rows.get(run.id)
+        beats = before.beats if before else deque()
         match update:
             case NoWorkerAnswers():
-                row = _Row(run, label, "no worker", f"{update}; start one with `manxue worker` or `manxue local`")
+                known = before.moment if before else _unknown(run)
+                message = f"{update}; start one with `manxue worker` or `manxue local`"
+                moment = replace(known, phase="no worker", message=message, download=None, rate=None)
             case Progress():
-                row = _Row(run, label, update.phase.replace("_", " "), redact(update.message), update.percent)
-        self._rows[run.id] = row
-        if before and (before.phase, before.message, before.percent) == (row.phase, row.message, row.percent):
+                began = min(update.timeline.values(), default=run.description.start_time)
+                rate = _rate(beats, download)
+                moment = Moment(began, update.phase, update.message, update, download, rate, update.timeline)
+        self._rows[run.id] = _Row(run.id, label, moment, beats)
+        if before and _said(before.moment) == _said(moment):
             return
         if not self._moving:
-            say(_line(row))
-        if isinstance(update, Progress) and update.decision and (not before or before.phase != row.phase):
+            say(run_text.line(moment, label, datetime.now(UTC)))
+        if isinstance(update, Progress) and update.decision and (not before or before.moment.phase != moment.phase):
             say(decision_hint(run.id))
 
-    def end(self, run: Run, phase: Phase, message: str, label: str = "") -> None:
+    def end(
+        self,
+        run: Run,
+        phase: Phase,
+        message: str,
+        label: str = "",
+        timeline: Mapping[Phase, datetime] | None = None,
+    ) -> None:
         """The run is over."""
         before = self._rows.get(run.id)
-        row = _Row(run, label, phase, redact(message), ended=elapsed(run.description.start_time))
-        self._rows[run.id] = row
-        if not self._moving and not (before and before.phase == phase):
-            say(_line(row))
+        known = before.moment if before else _unknown(run)
+        timeline = timeline or known.timeline
+        began = min(timeline.values(), default=known.began)
+        ended = timeline.get(phase) or run.description.close_time or datetime.now(UTC)
+        self._rows[run.id] = _Row(run.id, label, Moment(began, phase, message, timeline=timeline, ended=ended))
+        if not self._moving and not (before and before.moment.phase == phase):
+            say(run_text.line(self._rows[run.id].moment, label, datetime.now(UTC)))
 
     def _render(self) -> RenderableType:
+        rows, now = self._rows.values(), datetime.now(UTC)
+        crowded = self._live.is_started and 2 * len(rows) > console.height
         table = Table.grid(padding=(0, 1))
-        for _ in range(6):
-            table.add_column(no_wrap=True)
-        table.columns[-1].overflow, table.columns[-1].ratio = "ellipsis", 1
-        for row in self._rows.values():
-            table.add_row(*_cells(row, self._spinner))
+        table.add_column(no_wrap=True)
+        table.add_column(overflow="fold")
+        for row in rows:
+            heading = _heading(row, now)
+            below = [] if crowded else [Text(line, "dim") for line in _below(row, now)]
+            table.add_row(self._mark(row.moment), Group(heading, *below))
         return table
 
-
-def _cells(row: _Row, spinner: Spinner) -> list[RenderableType]:
-    mark: RenderableType = spinner
-    if row.ended:
-        mark = Text("✓", "green") if row.phase == Phase.COMPLETED else Text("✗", "red")
-    bar = "" if row.percent is None or row.ended else ProgressBar(100, row.percent, width=_BAR_WIDTH)
-    time = row.ended or elapsed(row.run.description.start_time)
-    return [mark, Text(row.label), Text(row.phase, "bold"), bar, Text(time, "cyan"), Text(row.message, "dim")]
+    def _mark(self, moment: Moment) -> RenderableType:
+        if not moment.ended:
+            return Text("!", "bold yellow") if moment.phase in ("no worker", Phase.NEEDS_DECISION) else self._spinner
+        return Text("✓", "green") if moment.phase == Phase.COMPLETED else Text("✗", "red")
 
 
-def _line(row: _Row) -> str:
-    percent = "" if row.percent is None else f" {row.percent:.0f} %"
-    time = row.ended or elapsed(row.run.description.start_time)
-    return f"{row.label + ': ' if row.label else ''}{time}: {row.phase}{percent}: {row.message}"
+def _heading(row: _Row, now: datetime) -> RenderableType:
+    """Label, phase, bar and time: what is looked at first."""
+    moment = row.moment
+    style = "bold yellow" if moment.phase in ("no worker", Phase.NEEDS_DECISION) else "bold"
+    cells: list[RenderableType] = [Text(row.label)] if row.label else []
+    cells.append(Text(moment.phase.replace("_", " "), style))
+    done, _ = run_text.share(moment, now)
+    if not moment.ended and moment.phase in (Phase.QUEUED, Phase.RENDERING, Phase.DOWNLOADING):
+        room = console.width - _BESIDE_THE_BAR - len(row.label)
+        total, completed = (None, 0.0) if done is None else (1.0, done)
+        width = max(min(room, _WIDEST_BAR), _NARROWEST_BAR)
+        cells.append(ProgressBar(total, completed, width=width, pulse=done is None))
+        cells.append(Text(run_text.percentage(moment, now)))
+    cells.append(Text(moment.elapsed(now), "cyan"))
+    heading = Table.grid(padding=(0, 1))
+    for _ in cells:
+        heading.add_column(no_wrap=True)
+    heading.add_row(*cells)
+    return heading
+
+
+def _below(row: _Row, now: datetime) -> list[str]:
+    moment = row.moment
+    times = " · ".join(filter(None, [run_text.steps(moment, now), run_text.ahead(moment, now)]))
+    return [text for text in (run_text.expectation(moment, now), times, run_text.news(moment)) if text]
+
+
+def _unknown(run: Run) -> Moment:
+    return Moment(run.description.start_time, "starting", "")
+
+
+def _said(moment: Moment) -> tuple[object, ...]:
+    """What makes a plain line worth another one."""
+    percent = moment.progress.percent if moment.progress else None
+    return moment.phase, moment.message, percent, moment.download.trouble if moment.download else None
+
+
+def _rate(beats: deque[tuple[datetime, int]], download: DownloadProgress | None) -> float | None:
+    """Bytes per second over the last beats; a download that starts over is measured anew."""
+    if download is None or download.beat_at is None:
+        beats.clear()
+        return None
+    if beats and download.bytes < beats[-1][1]:
+        beats.clear()
+    if not beats or download.beat_at > beats[-1][0]:
+        beats.append((download.beat_at, download.bytes))
+    while len(beats) > 2 and (beats[-1][0] - beats[0][0]).total_seconds() > _RATE_SECONDS:
+        beats.popleft()
+    seconds = (beats[-1][0] - beats[0][0]).total_seconds()
+    return (beats[-1][1] - beats[0][1]) / seconds if seconds > 0 else None

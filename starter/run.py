@@ -7,6 +7,7 @@ from typing import Any, Self
 
 from temporalio.client import Client, WorkflowFailureError
 
+from starter.download_progress import DownloadProgress, read_download
 from starter.execution import Execution, NotPossible, NoWorkerAnswers, describe
 from starter.outcome import failure_of
 from workflows.contract import (
@@ -14,6 +15,7 @@ from workflows.contract import (
     POLL_NOW_UPDATE,
     PROGRESS_QUERY,
     RESOLVE_SUBMISSION_UPDATE,
+    Phase,
     Progress,
     Resolution,
     VideoResult,
@@ -43,6 +45,10 @@ class Run(Execution):
         answer: Progress = await self.query(PROGRESS_QUERY, Progress)
         return answer
 
+    async def download(self) -> DownloadProgress | None:
+        """How far the download is; None while there is none."""
+        return await read_download(await self.handle.describe())
+
     async def result(self) -> VideoResult:
         """Wait for the end. Raises RunFailed when it is not a video."""
         try:
@@ -52,20 +58,22 @@ class Run(Execution):
             raise failure_of(error, memo.get("outcome")) from error
         return result
 
-    async def follow(self, show: Callable[[Progress | NoWorkerAnswers], None]) -> VideoResult:
+    async def follow(self, show: Callable[[Progress | NoWorkerAnswers, DownloadProgress | None], None]) -> VideoResult:
         """Wait for the end as `result` does, and show where the run is about once a second (less often with time)."""
         ending = asyncio.ensure_future(self.result())
-        looks = 0
+        looks, downloading = 0, False
         try:
             while not ending.done():
                 try:
-                    show(await self.progress())
+                    progress = await self.progress()
+                    downloading = progress.phase is Phase.DOWNLOADING
+                    show(progress, await self.download() if downloading else None)
                 except NoWorkerAnswers as silence:
-                    show(silence)
+                    show(silence, None)
                 except NotPossible:
                     pass  # no workflow task has been done yet, or the run has just closed
                 looks += 1
-                await asyncio.wait([ending], timeout=min(1 + looks / 60, 5))
+                await asyncio.wait([ending], timeout=1 if downloading else min(1 + looks / 60, 5))
             return await ending
         finally:
             ending.cancel()

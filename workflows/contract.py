@@ -191,6 +191,10 @@ class Progress(BaseModel):
     """What is happening, as a sentence."""
     decision: Decision | None = None
     warnings: list[Problem] = []
+    timeline: dict[Phase, datetime] = {}
+    """When each phase was first entered, UTC; the earliest is the start of the run."""
+    trouble: str | None = None
+    """What keeps the provider from giving a useful answer; None while it gives one."""
 
 
 class Resolution(StrictInput):

@@ -115,6 +115,8 @@ class Journal:
             message=state.message,
             decision=state.decision,
             warnings=state.warnings,
+            timeline=state.timeline,
+            trouble=state.trouble,
         )
 
     def _attributes(self) -> dict[str, str]:

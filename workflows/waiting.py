@@ -83,6 +83,7 @@ class Waiting:
         state.provider_status, state.percent = answer.word, answer.percent
         match answer.status:
             case "completed":
+                state.trouble = state.trouble_since = None
                 state.provider = Provider(
                     created=answer.created, actual_duration=answer.actual_duration, amount=answer.amount
                 )

@@ -9,7 +9,7 @@ from pydantic import ValidationError
 from starter import display
 from starter.cli.exit_codes import NOT_NOW, Stopped
 from starter.cli.session import Session, in_session
-from starter.cli.watching import show_result, wait_and_show
+from starter.cli.watching import show_result, wait_and_show, wait_and_show_all
 from starter.execution import NotPossible, NoWorkerAnswers
 from starter.outcome import RunFailed
 from starter.run import Run
@@ -54,12 +54,20 @@ def _show_status(run: Run, progress: Progress | None, link: str | None) -> None:
         display.say(display.decision_hint(run.id))
 
 
-def watch(run_id: RunId, as_json: Json = False) -> None:
-    """Follow a run to its end, as `generate` does."""
+def watch(
+    run_ids: Annotated[list[str], typer.Argument(metavar="ID...", help="Workflow ids, of one run or of several.")],
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print the result as JSON; of several runs, one line each.")
+    ] = False,
+) -> None:
+    """Follow runs to their ends, as `generate` does."""
 
     async def work(session: Session) -> None:
-        run = await session.find(run_id)
-        await wait_and_show(run, session.link(run), as_json=as_json)
+        runs = await asyncio.gather(*(session.find(run_id) for run_id in dict.fromkeys(run_ids)))
+        if len(runs) == 1:
+            await wait_and_show(runs[0], session.link(runs[0]), as_json=as_json)
+        else:
+            await wait_and_show_all([(run, session.link(run)) for run in runs], as_json=as_json)
 
     in_session(work)
 

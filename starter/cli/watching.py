@@ -1,6 +1,12 @@
 """Waiting for a run with its progress on the screen, and showing how it ended."""
 
+import asyncio
+import json
+from collections.abc import Sequence
+from typing import Any
+
 from starter import display
+from starter.cli.exit_codes import FAILED, Stopped
 from starter.cli.session import interruptible
 from starter.live import ProgressView
 from starter.outcome import RunFailed
@@ -17,15 +23,51 @@ async def wait_and_show(run: Run, link: str | None, *, as_json: bool) -> None:
     show_result(result, link, as_json=as_json)
 
 
+async def wait_and_show_all(runs: Sequence[tuple[Run, str | None]], *, as_json: bool) -> None:
+    """Wait for the ends of several runs, given with their links, and show them in that order.
+
+    Raises Stopped when one is over without a video, or when interrupted.
+    """
+    again = f"the runs go on. Watch them again: manxue watch {' '.join(run.id for run, _ in runs)}"
+    with interruptible(again), ProgressView() as view:
+        ends = await asyncio.gather(*(_end(run, view) for run, _ in runs))
+    failed = 0
+    for (run, link), end in zip(runs, ends, strict=True):
+        if as_json:
+            display.put(json.dumps(_as_json(run, end)))
+        elif isinstance(end, VideoResult):
+            show_result(end, link, as_json=False)
+        if isinstance(end, RunFailed):
+            failed += 1
+            display.say(f"\n{run.id}", "bold")
+            display.failure(end, link)
+    if failed:
+        raise Stopped(FAILED, f"{failed} of {len(runs)} runs ended without a video")
+
+
 async def followed(run: Run, view: ProgressView, label: str = "") -> VideoResult:
     """Wait for the video, showing progress. Raises RunFailed."""
     try:
-        result = await run.follow(lambda update: view.show(run, update, label))
+        result = await run.follow(lambda update, download: view.show(run, update, download, label))
     except RunFailed as failed:
         view.end(run, Phase.CANCELED if failed.kind == CANCELED else Phase.FAILED, failed.kind, label)
         raise
-    view.end(run, Phase.COMPLETED, result.task_id, label)
+    view.end(run, Phase.COMPLETED, result.task_id, label, result.timeline)
     return result
+
+
+async def _end(run: Run, view: ProgressView) -> VideoResult | RunFailed:
+    try:
+        return await followed(run, view, run.id)
+    except RunFailed as failed:
+        return failed
+
+
+def _as_json(run: Run, end: VideoResult | RunFailed) -> dict[str, Any]:
+    if isinstance(end, VideoResult):
+        return {"id": run.id, "result": end.model_dump(mode="json"), "failure": None}
+    details = end.details.model_dump(mode="json")
+    return {"id": run.id, "result": None, "failure": {"type": end.kind, "message": end.message, **details}}
 
 
 def show_result(result: VideoResult, link: str | None, *, as_json: bool) -> None:
