@@ -31,8 +31,10 @@ def clean(text: str) -> str:
 
 
 def say(text: str, style: str = "") -> None:
-    """One paragraph, for a person."""
-    console.print(Text(clean(text), style=style))
+    """One paragraph, for a person. Words are wrapped as wholes, and what is too long for that stays in one piece."""
+    text = clean(text)
+    in_one_piece = not is_moving() or any(len(word) >= console.width for word in text.split())
+    console.print(Text(text, style=style), soft_wrap=in_one_piece)
 
 
 def put(text: str) -> None:
@@ -128,9 +130,9 @@ def decision_hint(workflow_id: str) -> str:
     """How to decide about a submission whose outcome is unknown."""
     return (
         "Look in the provider's account whether the task exists, then run one of:\n"
-        f"  manxue resolve {workflow_id} --adopt TASK_ID   it exists: go on with it\n"
-        f"  manxue resolve {workflow_id} --resubmit        it does not: order again (if it does, this pays twice)\n"
-        f"  manxue resolve {workflow_id} --abandon         give up"
+        f"  manxue resolve {workflow_id} --adopt TASK_ID\n    it exists: go on with it\n"
+        f"  manxue resolve {workflow_id} --resubmit\n    it does not: order again (if it does, this pays twice)\n"
+        f"  manxue resolve {workflow_id} --abandon\n    give up"
     )
 
 

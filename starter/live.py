@@ -22,8 +22,10 @@ from starter.run import Run
 from starter.run_text import Moment
 from workflows.contract import Phase, Progress
 
-_WIDEST_BAR, _NARROWEST_BAR = 30, 8
-_BESIDE_THE_BAR = 46
+_NO_WORKER = "no worker"
+_CALLS_FOR_SOMEBODY = (_NO_WORKER, Phase.NEEDS_DECISION)
+_WIDEST_BAR = 30
+_BESIDE_THE_BAR = 36
 """Columns of a heading without its label and its bar."""
 _RATE_SECONDS = 15.0
 """How far back the rate of a download looks."""
@@ -58,6 +60,10 @@ class ProgressView:
         if self._moving:
             self._live.stop()
 
+    def begin(self, run: Run, label: str) -> None:
+        """Give the run its place, before anything is known of it."""
+        self._rows[run.id] = _Row(run.id, label, _unknown(run))
+
     def show(
         self,
         run: Run,
@@ -72,7 +78,7 @@ class ProgressView:
             case NoWorkerAnswers():
                 known = before.moment if before else _unknown(run)
                 message = f"{update}; start one with `manxue worker` or `manxue local`"
-                moment = replace(known, phase="no worker", message=message, download=None, rate=None)
+                moment = replace(known, phase=_NO_WORKER, message=message, download=None, rate=None)
             case Progress():
                 began = min(update.timeline.values(), default=run.description.start_time)
                 rate = _rate(beats, download)
@@ -105,35 +111,36 @@ class ProgressView:
 
     def _render(self) -> RenderableType:
         rows, now = self._rows.values(), datetime.now(UTC)
-        crowded = self._live.is_started and 2 * len(rows) > console.height
+        labels = max((len(row.label) for row in rows), default=0)
+        crowded = 2 * len(rows) > console.height
         table = Table.grid(padding=(0, 1))
         table.add_column(no_wrap=True)
         table.add_column(overflow="fold")
         for row in rows:
-            heading = _heading(row, now)
+            heading = _heading(row, labels, now)
             below = [] if crowded else [Text(line, "dim") for line in _below(row, now)]
             table.add_row(self._mark(row.moment), Group(heading, *below))
         return table
 
     def _mark(self, moment: Moment) -> RenderableType:
         if not moment.ended:
-            return Text("!", "bold yellow") if moment.phase in ("no worker", Phase.NEEDS_DECISION) else self._spinner
+            return Text("!", "bold yellow") if moment.phase in _CALLS_FOR_SOMEBODY else self._spinner
         return Text("✓", "green") if moment.phase == Phase.COMPLETED else Text("✗", "red")
 
 
-def _heading(row: _Row, now: datetime) -> RenderableType:
+def _heading(row: _Row, label_width: int, now: datetime) -> RenderableType:
     """Label, phase, bar and time: what is looked at first."""
     moment = row.moment
-    style = "bold yellow" if moment.phase in ("no worker", Phase.NEEDS_DECISION) else "bold"
-    cells: list[RenderableType] = [Text(row.label)] if row.label else []
+    style = "bold yellow" if moment.phase in _CALLS_FOR_SOMEBODY else "bold"
+    cells: list[RenderableType] = [Text(row.label.ljust(label_width))] if label_width else []
     cells.append(Text(moment.phase.replace("_", " "), style))
     done, _ = run_text.share(moment, now)
-    if not moment.ended and moment.phase in (Phase.QUEUED, Phase.RENDERING, Phase.DOWNLOADING):
-        room = console.width - _BESIDE_THE_BAR - len(row.label)
+    width = min(console.width - _BESIDE_THE_BAR - label_width, _WIDEST_BAR)
+    if not moment.ended and width > 0 and (done is not None or moment.phase == Phase.RENDERING):
         total, completed = (None, 0.0) if done is None else (1.0, done)
-        width = max(min(room, _WIDEST_BAR), _NARROWEST_BAR)
-        cells.append(ProgressBar(total, completed, width=width, pulse=done is None))
-        cells.append(Text(run_text.percentage(moment, now)))
+        cells.append(ProgressBar(total, completed, width, pulse=done is None, complete_style="cyan"))
+    if percentage := run_text.percentage(moment, now):
+        cells.append(Text(percentage))
     cells.append(Text(moment.elapsed(now), "cyan"))
     heading = Table.grid(padding=(0, 1))
     for _ in cells:

@@ -1,5 +1,6 @@
 """One moment of a run in words: what it is at, how long each step took, what comes next. Pure functions of `now`."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -75,11 +76,14 @@ def expectation(moment: Moment, now: datetime) -> str | None:
 def steps(moment: Moment, now: datetime) -> str:
     """How long each step took so far: `queue 35 s · render 5 min 30 s`."""
     entries = sorted(moment.timeline.items(), key=lambda entry: entry[1])
-    ends = [entered for _, entered in entries[1:]] + [moment.ended or now]
+    ends = [*(entered for _, entered in entries), moment.ended or now][1:]
+    names = dict(_STEPS)
+    if Phase.RENDERING not in moment.timeline and entries and entries[-1][0] is not Phase.QUEUED:
+        names[Phase.QUEUED] = "queue and render"  # finished before anybody saw the difference
     times = [
-        f"{_STEPS[phase]} {span(end - entered)}"
+        f"{names[phase]} {span(end - entered)}"
         for (phase, entered), end in zip(entries, ends, strict=True)
-        if phase in _STEPS and (end - entered).total_seconds() >= 1
+        if phase in names and (end - entered).total_seconds() >= 1
     ]
     return " · ".join(times)
 
@@ -95,7 +99,7 @@ def ahead(moment: Moment, now: datetime) -> str | None:
         return None
     if progress.next_poll_at is None or progress.next_poll_at <= now:
         return "asking the provider"
-    return f"next poll in {span(progress.next_poll_at - now)}"
+    return f"next poll in {_until(progress.next_poll_at, now)}"
 
 
 def news(moment: Moment) -> str | None:
@@ -127,7 +131,7 @@ def _downloading(moment: Moment, now: datetime) -> str | None:
     if download is None:
         return None
     if download.next_attempt_at and download.next_attempt_at > now:
-        return f"attempt {download.attempt} in {span(download.next_attempt_at - now)}"
+        return f"attempt {download.attempt} in {_until(download.next_attempt_at, now)}"
     if not download.bytes:
         return None
     if download.bytes == download.length:
@@ -138,3 +142,8 @@ def _downloading(moment: Moment, now: datetime) -> str | None:
         if download.length:
             words.append(f"{span((download.length - download.bytes) / moment.rate)} left")
     return " · ".join(words)
+
+
+def _until(moment: datetime, now: datetime) -> str:
+    """Rounded up, so that a countdown ends with 1 s."""
+    return span(math.ceil((moment - now).total_seconds()))

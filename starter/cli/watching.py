@@ -30,6 +30,8 @@ async def wait_and_show_all(runs: Sequence[tuple[Run, str | None]], *, as_json: 
     """
     again = f"the runs go on. Watch them again: manxue watch {' '.join(run.id for run, _ in runs)}"
     with interruptible(again), ProgressView() as view:
+        for run, _ in runs:
+            view.begin(run, run.id)
         ends = await asyncio.gather(*(_end(run, view) for run, _ in runs))
     failed = 0
     for (run, link), end in zip(runs, ends, strict=True):
