@@ -4,19 +4,22 @@ Address, namespace, TLS and API key follow Temporal's own standard (`TEMPORAL_AD
 `TEMPORAL_PROFILE`, the TOML file), so that a shell in which the `temporal` CLI works runs the worker too.
 """
 
+import asyncio
 import re
 
 from temporalio.api.enums.v1 import IndexedValueType
 from temporalio.api.operatorservice.v1 import AddSearchAttributesRequest, ListSearchAttributesRequest
 from temporalio.client import Client
 from temporalio.contrib.pydantic import pydantic_data_converter
-from temporalio.envconfig import ClientConfig
+from temporalio.envconfig import ClientConfig, ClientConnectConfig
 from temporalio.runtime import Runtime
 from temporalio.service import RPCError, RPCStatusCode
 
 from workflows.contract import SEARCH_ATTRIBUTES
 
 DEFAULT_ADDRESS = "localhost:7233"
+PATIENCE = 8.0
+"""Seconds that a server has to answer when it is first asked; the SDK alone would wait for half a minute."""
 
 
 class TemporalUnavailable(Exception):
@@ -25,22 +28,39 @@ class TemporalUnavailable(Exception):
 
 async def connect(runtime: Runtime | None = None) -> Client:
     """Connect as the environment says. Raises TemporalUnavailable, also when the namespace does not exist."""
+    client = await reach(runtime)
+    await _require_namespace(client)
+    return client
+
+
+async def reach(runtime: Runtime | None = None) -> Client:
+    """Connect as the environment says, whether its namespace exists or not. Raises TemporalUnavailable."""
+    config = client_config()
+    address = config["target_host"]
+    try:
+        async with asyncio.timeout(PATIENCE):
+            return await Client.connect(**config, data_converter=pydantic_data_converter, runtime=runtime)
+    except TimeoutError as error:
+        raise TemporalUnavailable(
+            f"the Temporal server at {address} does not answer within {PATIENCE:.0f} s; see that TEMPORAL_ADDRESS "
+            "and TLS are right, and that no firewall is between"
+        ) from error
+    except (RuntimeError, RPCError, ValueError) as error:
+        raise TemporalUnavailable(
+            f"no Temporal server answers at {address} ({_reason(error)}); start one with `manxue local`, or set "
+            "TEMPORAL_ADDRESS"
+        ) from error
+
+
+def client_config() -> ClientConnectConfig:
+    """Where Temporal is, as the environment says. Raises TemporalUnavailable when that cannot be read."""
     try:
         config = ClientConfig.load_client_connect_config()
     except Exception as error:
         raise TemporalUnavailable(f"the Temporal configuration cannot be read: {error}") from error
     config.setdefault("target_host", DEFAULT_ADDRESS)
     config.setdefault("namespace", "default")
-    address, namespace = config["target_host"], config["namespace"]
-    try:
-        client = await Client.connect(**config, data_converter=pydantic_data_converter, runtime=runtime)
-    except (RuntimeError, RPCError, ValueError) as error:
-        raise TemporalUnavailable(
-            f"no Temporal server answers at {address} ({_reason(error)}); start one with `manxue local`, or set "
-            "TEMPORAL_ADDRESS"
-        ) from error
-    await _require_namespace(client, address, namespace)
-    return client
+    return config
 
 
 async def ensure_search_attributes(client: Client) -> list[str]:
@@ -60,7 +80,7 @@ async def ensure_search_attributes(client: Client) -> list[str]:
                 AddSearchAttributesRequest(namespace=client.namespace, search_attributes=wanted)
             )
     except RPCError as error:
-        if await _all_usable(client):
+        if await usable_search_attributes(client):
             return []
         raise TemporalUnavailable(
             f"the search attributes {', '.join(SEARCH_ATTRIBUTES)} (type Keyword) cannot be registered in the "
@@ -69,9 +89,15 @@ async def ensure_search_attributes(client: Client) -> list[str]:
     return missing
 
 
-async def _require_namespace(client: Client, address: str, namespace: str) -> None:
+async def _require_namespace(client: Client) -> None:
+    address, namespace = client.service_client.config.target_host, client.namespace
     try:
-        await client.count_workflows("ExecutionStatus = 'Running'")
+        async with asyncio.timeout(PATIENCE):
+            await client.count_workflows("ExecutionStatus = 'Running'")
+    except TimeoutError as error:
+        raise TemporalUnavailable(
+            f"the Temporal server at {address} does not count runs within {PATIENCE:.0f} s; try again"
+        ) from error
     except RPCError as error:
         if error.status == RPCStatusCode.NOT_FOUND:
             raise TemporalUnavailable(
@@ -87,7 +113,8 @@ def _reason(error: Exception) -> str:
     return str(said[-1]) if said else str(error)
 
 
-async def _all_usable(client: Client) -> bool:
+async def usable_search_attributes(client: Client) -> bool:
+    """Whether runs can be searched for by our attributes, for those who may not ask which are registered."""
     try:
         await client.count_workflows(" OR ".join(f"{name} = 'x'" for name in SEARCH_ATTRIBUTES))
     except RPCError:

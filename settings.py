@@ -54,8 +54,24 @@ class Settings(BaseSettings):
         return value
 
 
-class WorkerSettings(Settings):
-    """Settings of a worker, which alone holds the API key."""
+class KeySettings(Settings):
+    """Settings of who only looks whether the API key is right, where there is one."""
+
+    api_key: SecretStr | None = None
+
+    @field_validator("api_key")
+    @classmethod
+    def _not_blank(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is None:
+            return None
+        key = value.get_secret_value()
+        if not key.strip() or not key.isascii() or any(c.isspace() for c in key.strip()):
+            raise ValueError("must be the provider's API key: one word of ASCII characters")
+        return SecretStr(key.strip())
+
+
+class WorkerSettings(KeySettings):
+    """Settings of a worker, which alone needs the API key."""
 
     api_key: SecretStr
     allowed_networks: Annotated[tuple[Network, ...], NoDecode] = ()
@@ -68,14 +84,6 @@ class WorkerSettings(Settings):
     """Runs kept in memory, about 90 KB each; fewer than the runs in flight costs three times the CPU."""
     shutdown_grace: float = Field(default=90.0, ge=0)
     """Seconds that a stopping worker waits for activities: more than a create call can take, 1.25 times its timeout."""
-
-    @field_validator("api_key")
-    @classmethod
-    def _not_blank(cls, value: SecretStr) -> SecretStr:
-        key = value.get_secret_value()
-        if not key.strip() or not key.isascii() or any(c.isspace() for c in key.strip()):
-            raise ValueError("must be the provider's API key: one word of ASCII characters")
-        return SecretStr(key.strip())
 
     @field_validator("allowed_networks", mode="before")
     @classmethod

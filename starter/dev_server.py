@@ -69,7 +69,7 @@ async def dev_server(state: Path, port: int | None, ui_port: int | None) -> Asyn
 
 async def _started(state: Path, port: int | None, ui_port: int | None) -> DevServer:
     """Another process can take a port between the look at it and its use, so a lost race is tried again."""
-    program, log = _program(), state / "temporal.log"
+    program, log = temporal_program(), state / "temporal.log"
     for attempt in range(_ATTEMPTS):
         chosen = port or _port(_USUAL_PORT if attempt == 0 else None)
         chosen_ui = ui_port or _port(_USUAL_UI_PORT if attempt == 0 else None)
@@ -126,7 +126,8 @@ def _command(program: str, database: Path, port: int, ui_port: int) -> list[str]
     return [*command, "--dynamic-config-value", "matching.enableFairness=true"]
 
 
-def _program() -> str:
+def temporal_program() -> str:
+    """The path of the `temporal` program. Raises LocalStackFailed."""
     beside = Path(sys.executable).with_name("temporal")
     found = str(beside) if beside.exists() else shutil.which("temporal")
     if not found:

@@ -1,6 +1,7 @@
 """What people see: sentences, facts and failures on standard error; standard output carries only what can be piped."""
 
 import re
+import shutil
 import sys
 from datetime import UTC, datetime, timedelta
 from urllib.parse import quote, unquote, urlsplit
@@ -23,6 +24,16 @@ _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 def is_moving() -> bool:
     """Whether standard error is a terminal on which things can move."""
     return console.is_terminal and not console.is_dumb_terminal
+
+
+def stdout() -> Console:
+    """For what a terminal gets in colours; `put` is for everything else."""
+    return Console(highlight=False)
+
+
+def terminal_width() -> int | None:
+    """Columns of standard output; None when it is no terminal."""
+    return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
 
 
 def clean(text: str) -> str:
@@ -153,7 +164,7 @@ def span(time: timedelta | float) -> str:
     hours, minutes = divmod(minutes, 60)
     days, hours = divmod(hours, 24)
     if days:
-        return f"{days} d {hours} h"
+        return f"{days} d {hours} h" if hours else f"{days} d"
     if hours:
         return f"{hours} h {minutes:02} min"
     return f"{minutes} min {seconds:02} s" if minutes else f"{seconds} s"

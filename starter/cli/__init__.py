@@ -9,8 +9,10 @@ from temporalio.runtime import Runtime, TelemetryConfig
 
 from starter.cli import assets, runs, schedule, stack
 from starter.cli.demo import demo
+from starter.cli.doctor import doctor
 from starter.cli.exit_codes import MEANINGS, guarded
 from starter.cli.generate import generate
+from starter.cli.listing import list_
 from starter.cli.opening import open_video
 
 app = typer.Typer(
@@ -25,6 +27,7 @@ _GENERATE, _RUNS, _RUN_IT = "Generate", "A run", "Run it"
 for command, panel in (
     (generate, _GENERATE),
     (demo, _GENERATE),
+    (list_, _RUNS),
     (runs.status, _RUNS),
     (runs.watch, _RUNS),
     (runs.result, _RUNS),
@@ -35,8 +38,9 @@ for command, panel in (
     (stack.worker, _RUN_IT),
     (stack.emulator, _RUN_IT),
     (stack.setup, _RUN_IT),
+    (doctor, _RUN_IT),
 ):
-    app.command(rich_help_panel=panel)(command)
+    app.command(command.__name__.rstrip("_").replace("_", "-"), rich_help_panel=panel)(command)
 app.command("open", rich_help_panel=_RUNS)(open_video)
 app.add_typer(schedule.app, name="schedule", rich_help_panel=_GENERATE)
 app.add_typer(assets.app, name="assets", rich_help_panel=_GENERATE)

@@ -22,6 +22,7 @@ from starter.inputs import InvalidInput
 from starter.outcome import RunFailed
 from starter.reviews import ListedAsset, Review
 from starter.staging import LocalMedia, staging_place
+from starter.table import put_table
 
 app = typer.Typer(
     help="Media in the provider's asset library: reviewed once, remembered for every run.", no_args_is_help=True
@@ -156,9 +157,7 @@ def _put(assets: Sequence[ListedAsset], *, as_json: bool) -> None:
         display.put(json.dumps([asset.model_dump(mode="json") for asset in assets], indent=2))
         return
     rows = [(a.state, a.asset_id or "-", display.elapsed(a.started_at), a.reference) for a in assets]
-    widths = [max(map(len, column)) for column in zip(_COLUMNS, *rows, strict=True)]
-    for row in (_COLUMNS, *rows):
-        display.put("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+    put_table(_COLUMNS, rows)
 
 
 def _reference(name: str) -> str:

@@ -1,16 +1,18 @@
 """Commands about a run that exists: status, watch, result, cancel, poll-now, resolve."""
 
 import asyncio
-from typing import Annotated
+import json
+from typing import Annotated, Any
 
 import typer
 from pydantic import ValidationError
 
 from starter import display
-from starter.cli.exit_codes import NOT_NOW, Stopped
+from starter.cli.exit_codes import NOT_NOW, UNAVAILABLE, Stopped
 from starter.cli.session import Session, in_session
 from starter.cli.watching import show_result, wait_and_show, wait_and_show_all
 from starter.execution import NotPossible, NoWorkerAnswers
+from starter.listing import known
 from starter.outcome import RunFailed
 from starter.run import Run
 from workflows.contract import Progress, Resolution
@@ -23,21 +25,31 @@ _CANCEL_PATIENCE = 15.0
 
 
 def status(run_id: RunId, as_json: Json = False) -> None:
-    """Show where a run is."""
+    """Show where a run is. Without an answer of a worker: what the server knows, and exit code 4 if it goes on."""
 
     async def work(session: Session) -> None:
         run = await session.find(run_id)
-        try:
-            progress: Progress | None = await run.progress()
-        except (NotPossible, NoWorkerAnswers) as silence:
-            display.say(f"no progress to show: {silence}", "yellow")
-            progress = None
+        progress, silence = await _asked(run)
         if as_json:
-            display.put(progress.model_dump_json(indent=2) if progress else "null")
+            display.put(json.dumps({**known(run.description), **_answer(progress, silence)}, indent=2))
         else:
             _show_status(run, progress, session.link(run))
+        if silence and run.is_open:
+            code = UNAVAILABLE if isinstance(silence, NoWorkerAnswers) else NOT_NOW
+            raise Stopped(code, f"no progress to show: {silence}")
 
     in_session(work)
+
+
+async def _asked(run: Run) -> tuple[Progress | None, NotPossible | NoWorkerAnswers | None]:
+    try:
+        return await run.progress(), None
+    except (NotPossible, NoWorkerAnswers) as silence:
+        return None, silence
+
+
+def _answer(progress: Progress | None, silence: Exception | None) -> dict[str, Any]:
+    return progress.model_dump(mode="json") if progress else {"message": str(silence)}
 
 
 def _show_status(run: Run, progress: Progress | None, link: str | None) -> None:

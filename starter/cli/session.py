@@ -60,12 +60,18 @@ async def open_session() -> Session:
     Raises TemporalUnavailable and SettingsError.
     """
     settings = load(Settings)
+    stack = use_stack()
+    return Session(await connect(), settings, stack)
+
+
+def use_stack() -> LocalState | None:
+    """The local stack in use, whose Temporal server the environment names from now on."""
     stack = stack_in_use()
     if stack and not any(os.environ.get(name) for name in _EXPLICIT):
         display.say(f"using the local stack of this directory: Temporal at {stack.address}", "dim")
         for name, value in stack.temporal_environment().items():
             os.environ[name] = os.environ.get(name) or value
-    return Session(await connect(), settings, stack)
+    return stack
 
 
 def in_session(work: Callable[[Session], Awaitable[None]]) -> None:

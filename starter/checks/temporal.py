@@ -1,0 +1,136 @@
+"""Is Temporal there, as runs need it: its server, the namespace, the search attributes, and workers that poll."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import UTC, datetime, timedelta
+
+import temporalio.service
+from temporalio.api.enums.v1 import IndexedValueType, TaskQueueType
+from temporalio.api.operatorservice.v1 import ListSearchAttributesRequest
+from temporalio.api.taskqueue.v1 import PollerInfo, TaskQueue
+from temporalio.api.workflowservice.v1 import (
+    DescribeNamespaceRequest,
+    DescribeTaskQueueRequest,
+    GetSystemInfoRequest,
+)
+from temporalio.client import Client
+from temporalio.service import RPCError, RPCStatusCode
+
+from connection import TemporalUnavailable, client_config, reach, usable_search_attributes
+from starter.diagnosis import Check, Finding, failed, ok, unknown
+from starter.display import span
+from workflows.contract import SEARCH_ATTRIBUTES
+
+_SERVER, _NAMESPACE, _ATTRIBUTES, _WORKERS = "temporal", "namespace", "search attributes", "workers"
+_POLLS_EVERY = timedelta(seconds=75)
+"""A worker that lives asks again at least once a minute; the server names a dead one for five."""
+_SHORT_RETENTION = timedelta(days=2)
+
+Look = Callable[[Client], Awaitable[Finding]]
+
+
+def temporal_checks(task_queue: str) -> list[Check]:
+    """They share one connection; without it there is nothing to be said of the others."""
+    connected: asyncio.Task[Client] = asyncio.create_task(reach())
+
+    def check(name: str, look: Look, alone: bool = False) -> Check:
+        async def with_client() -> Sequence[Finding]:
+            try:
+                return [await look(await asyncio.shield(connected))]
+            except TemporalUnavailable as error:
+                return [failed(name, str(error)) if alone else unknown(name, "Temporal cannot be asked")]
+            except RPCError as error:
+                return [failed(name, f"the server answered {error.status.name}: {error.message}")]
+
+        return Check(name, with_client)
+
+    async def workers(client: Client) -> Finding:
+        return await _workers(client, task_queue)
+
+    return [
+        check(_SERVER, _server, alone=True),
+        check(_NAMESPACE, _namespace),
+        check(_ATTRIBUTES, _search_attributes),
+        check(_WORKERS, workers),
+    ]
+
+
+async def _server(client: Client) -> Finding:
+    info = await client.workflow_service.get_system_info(GetSystemInfoRequest())
+    address = client_config()["target_host"]
+    version = info.server_version or "of unknown version"
+    return ok(_SERVER, f"{address} answers: server {version}, with SDK {temporalio.service.__version__}")
+
+
+async def _namespace(client: Client) -> Finding:
+    name = client.namespace
+    try:
+        described = await client.workflow_service.describe_namespace(DescribeNamespaceRequest(namespace=name))
+    except RPCError as error:
+        if error.status is RPCStatusCode.PERMISSION_DENIED:
+            return unknown(_NAMESPACE, f"{name}: this user may not look at it")
+        if error.status is not RPCStatusCode.NOT_FOUND:
+            raise
+        return failed(
+            _NAMESPACE,
+            f"there is no namespace {name!r}: set TEMPORAL_NAMESPACE, or create it: "
+            f"temporal operator namespace create -n {name}",
+        )
+    kept = described.config.workflow_execution_retention_ttl.ToTimedelta()
+    text = f"{name} keeps runs for {span(kept)} after their end"
+    if kept < _SHORT_RETENTION:
+        text += f"; longer is better: temporal operator namespace update -n {name} --retention 30d"
+    return ok(_NAMESPACE, text)
+
+
+async def _search_attributes(client: Client) -> Finding:
+    try:
+        known = await client.operator_service.list_search_attributes(
+            ListSearchAttributesRequest(namespace=client.namespace)
+        )
+    except RPCError:
+        if await usable_search_attributes(client):
+            return ok(_ATTRIBUTES, f"{', '.join(SEARCH_ATTRIBUTES)} can be searched by")
+        return failed(_ATTRIBUTES, f"have these created, of type Keyword: {', '.join(SEARCH_ATTRIBUTES)}")
+    keyword = IndexedValueType.INDEXED_VALUE_TYPE_KEYWORD
+    missing = [name for name in SEARCH_ATTRIBUTES if name not in known.custom_attributes]
+    others = [name for name in SEARCH_ATTRIBUTES if known.custom_attributes.get(name, keyword) != keyword]
+    if others:
+        return failed(
+            _ATTRIBUTES, f"of another type than Keyword: {', '.join(others)}; remove them, then: manxue setup"
+        )
+    if missing:
+        return failed(_ATTRIBUTES, f"not registered: {', '.join(missing)}; start a worker, or: manxue setup")
+    return ok(_ATTRIBUTES, f"{', '.join(SEARCH_ATTRIBUTES)} are registered")
+
+
+async def _workers(client: Client, task_queue: str) -> Finding:
+    kinds = (TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW, TaskQueueType.TASK_QUEUE_TYPE_ACTIVITY)
+    answers = await asyncio.gather(
+        *(
+            client.workflow_service.describe_task_queue(
+                DescribeTaskQueueRequest(
+                    namespace=client.namespace, task_queue=TaskQueue(name=task_queue), task_queue_type=kind
+                )
+            )
+            for kind in kinds
+        )
+    )
+    now = datetime.now(UTC)
+    workflows, activities = ({p.identity: p for p in answer.pollers if _lives(p, now)} for answer in answers)
+    both = [f"{name} (build {_build(workflows[name])})" for name in workflows if name in activities]
+    if both:
+        return ok(_WORKERS, f"{len(both)} on task queue {task_queue}: {', '.join(sorted(both))}")
+    return failed(
+        _WORKERS,
+        f"none is polling task queue {task_queue}: start one with `manxue worker` or `manxue local`, or set "
+        "MANXUE_TASK_QUEUE as the workers have it",
+    )
+
+
+def _lives(poller: PollerInfo, now: datetime) -> bool:
+    return now - poller.last_access_time.ToDatetime(UTC) < _POLLS_EVERY
+
+
+def _build(poller: PollerInfo) -> str:
+    return poller.deployment_options.build_id or poller.worker_version_capabilities.build_id[:8] or "unknown"
