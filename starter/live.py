@@ -151,7 +151,9 @@ def _heading(row: _Row, label_width: int, now: datetime) -> RenderableType:
 
 def _below(row: _Row, now: datetime) -> list[str]:
     moment = row.moment
-    times = " · ".join(filter(None, [run_text.steps(moment, now), run_text.ahead(moment, now)]))
+    times = " · ".join(
+        filter(None, [run_text.steps(moment.timeline, moment.ended or now), run_text.ahead(moment, now)])
+    )
     return [text for text in (run_text.expectation(moment, now), times, run_text.news(moment)) if text]
 
 

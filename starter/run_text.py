@@ -73,12 +73,12 @@ def expectation(moment: Moment, now: datetime) -> str | None:
     return f"expected in {span(left)}" if left.total_seconds() > 0 else "taking longer than expected"
 
 
-def steps(moment: Moment, now: datetime) -> str:
-    """How long each step took so far: `queue 35 s · render 5 min 30 s`."""
-    entries = sorted(moment.timeline.items(), key=lambda entry: entry[1])
-    ends = [*(entered for _, entered in entries), moment.ended or now][1:]
+def steps(timeline: Mapping[Phase, datetime], until: datetime) -> str:
+    """How long each step took: `queue 35 s · render 5 min 30 s`. The last one goes on, or ended, at `until`."""
+    entries = sorted(timeline.items(), key=lambda entry: entry[1])
+    ends = [*(entered for _, entered in entries), until][1:]
     names = dict(_STEPS)
-    if Phase.RENDERING not in moment.timeline and entries and entries[-1][0] is not Phase.QUEUED:
+    if Phase.RENDERING not in timeline and entries and entries[-1][0] is not Phase.QUEUED:
         names[Phase.QUEUED] = "queue and render"  # finished before anybody saw the difference
     times = [
         f"{names[phase]} {span(end - entered)}"

@@ -5,45 +5,43 @@ import sys
 from contextlib import suppress
 
 import typer
-from temporalio.runtime import Runtime, TelemetryConfig
 
-from starter.cli import assets, runs, schedule, stack
-from starter.cli.demo import demo
-from starter.cli.doctor import doctor
-from starter.cli.exit_codes import MEANINGS, guarded
-from starter.cli.generate import generate
-from starter.cli.listing import list_
-from starter.cli.opening import open_video
+from starter.cli.lazy import lazy_group
+
+_GENERATE, _RUNS, _RUN_IT = "Generate", "A run", "Run it"
+_COMMANDS = (
+    ("generate", "starter.cli.generate:generate", _GENERATE),
+    ("demo", "starter.cli.demo:demo", _GENERATE),
+    ("schedule", "starter.cli.schedule:app", _GENERATE),
+    ("assets", "starter.cli.assets:app", _GENERATE),
+    ("list", "starter.cli.listing:list_", _RUNS),
+    ("status", "starter.cli.runs:status", _RUNS),
+    ("watch", "starter.cli.runs:watch", _RUNS),
+    ("result", "starter.cli.runs:result", _RUNS),
+    ("open", "starter.cli.opening:open_video", _RUNS),
+    ("cancel", "starter.cli.runs:cancel", _RUNS),
+    ("poll-now", "starter.cli.runs:poll_now", _RUNS),
+    ("resolve", "starter.cli.runs:resolve", _RUNS),
+    ("local", "starter.cli.stack:local", _RUN_IT),
+    ("worker", "starter.cli.stack:worker", _RUN_IT),
+    ("emulator", "starter.cli.stack:emulator", _RUN_IT),
+    ("setup", "starter.cli.stack:setup", _RUN_IT),
+    ("doctor", "starter.cli.doctor:doctor", _RUN_IT),
+)
+"""Name, where it is, and under which heading of the help. Commands with commands of their own are a `typer.Typer`."""
 
 app = typer.Typer(
     name="manxue",
+    cls=lazy_group(_COMMANDS),
     help="Videos of the SD2 Manxue API: paid once, waited for, verified, delivered.",
-    epilog="Exit codes: " + "; ".join(f"{code} {meaning}" for code, meaning in MEANINGS.items()) + ".",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
 )
-_GENERATE, _RUNS, _RUN_IT = "Generate", "A run", "Run it"
-for command, panel in (
-    (generate, _GENERATE),
-    (demo, _GENERATE),
-    (list_, _RUNS),
-    (runs.status, _RUNS),
-    (runs.watch, _RUNS),
-    (runs.result, _RUNS),
-    (runs.cancel, _RUNS),
-    (runs.poll_now, _RUNS),
-    (runs.resolve, _RUNS),
-    (stack.local, _RUN_IT),
-    (stack.worker, _RUN_IT),
-    (stack.emulator, _RUN_IT),
-    (stack.setup, _RUN_IT),
-    (doctor, _RUN_IT),
-):
-    app.command(command.__name__.rstrip("_").replace("_", "-"), rich_help_panel=panel)(command)
-app.command("open", rich_help_panel=_RUNS)(open_video)
-app.add_typer(schedule.app, name="schedule", rich_help_panel=_GENERATE)
-app.add_typer(assets.app, name="assets", rich_help_panel=_GENERATE)
+
+
+@app.callback()
+def _manxue() -> None:
+    """Only so that there is a group."""
 
 
 def main() -> None:
@@ -51,6 +49,12 @@ def main() -> None:
 
     Left by os._exit: threads of the Temporal SDK can crash an interpreter that shuts down the ordinary way.
     """
+    if "_MANXUE_COMPLETE" in os.environ:  # a shell asks how a line may go on
+        app()
+    from temporalio.runtime import Runtime, TelemetryConfig
+
+    from starter.cli.exit_codes import guarded
+
     # The SDK's own log would go to standard output.
     Runtime.set_default(Runtime(telemetry=TelemetryConfig(logging=None)))
     code = guarded(app)

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from datetime import UTC, datetime
 from typing import Annotated, Any
 
 import typer
@@ -15,6 +16,7 @@ from starter.execution import NotPossible, NoWorkerAnswers
 from starter.listing import known
 from starter.outcome import RunFailed
 from starter.run import Run
+from starter.run_text import steps
 from workflows.contract import Progress, Resolution
 
 RunId = Annotated[str, typer.Argument(metavar="ID", help="The workflow id, as `manxue generate` prints it.")]
@@ -53,13 +55,16 @@ def _answer(progress: Progress | None, silence: Exception | None) -> dict[str, A
 
 
 def _show_status(run: Run, progress: Progress | None, link: str | None) -> None:
-    begun = run.description.start_time
+    timeline = progress.timeline if progress else {}
+    begun = min(timeline.values(), default=run.description.start_time)
+    times = steps(timeline, run.description.close_time or datetime.now(UTC))
     rows = [
         ("run", run.id),
         ("state", run.status),
         ("started", f"{display.clock(begun)}, {display.elapsed(begun)} ago"),
     ]
     rows += display.progress_lines(progress) if progress else []
+    rows += [("times", times)] if times else []
     rows += [("web ui", link)] if link else []
     display.put_rows(rows)
     if progress and progress.decision:

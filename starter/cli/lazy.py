@@ -1,0 +1,71 @@
+"""Commands whose modules are imported when they are run: completing a name must not wait for half a second."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from importlib import import_module
+from typing import Any
+
+import typer
+from typer.core import TyperCommand, TyperGroup
+
+from starter.cli.examples import epilog
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where a command is, and where its help stands."""
+
+    place: str
+    """`module:attribute`: a function, or a `typer.Typer` of commands."""
+    panel: str
+
+
+class LazyCommand(TyperCommand):
+    """Stands for a command until it is run, or asked for its options or its help."""
+
+    def __init__(self, name: str, source: Source) -> None:
+        super().__init__(name, callback=None, rich_help_panel=source.panel)
+        self._source = source
+
+    @cached_property
+    def real(self) -> Any:
+        """The command itself."""
+        module, _, attribute = self._source.place.partition(":")
+        target = getattr(import_module(module), attribute)
+        if not isinstance(target, typer.Typer):
+            function, target = target, typer.Typer(add_completion=False)
+            target.command()(function)
+        command = typer.main.get_command(target)
+        command.name, command.epilog = self.name, epilog(str(self.name))
+        return command
+
+    def make_context(self, *arguments: Any, **named: Any) -> Any:
+        """A context of the command itself."""
+        return self.real.make_context(*arguments, **named)
+
+
+class LazyGroup(TyperGroup):
+    """A group with the commands of `sources`, and the exit codes at the end of its help."""
+
+    sources: Mapping[str, Source] = {}
+
+    def __init__(self, *, commands: Any = None, **attributes: Any) -> None:
+        lazy = {name: LazyCommand(name, source) for name, source in self.sources.items()}
+        super().__init__(commands={**lazy, **(commands or {})}, **attributes)
+
+    def format_help(self, ctx: Any, formatter: Any) -> None:
+        """Only here is it worth to import everything."""
+        from starter.cli.exit_codes import MEANINGS
+
+        self.epilog = "Exit codes: " + "; ".join(f"{code} {meaning}" for code, meaning in MEANINGS.items()) + "."
+        for command in self.commands.values():
+            if isinstance(command, LazyCommand):
+                command.help = command.real.help
+        super().format_help(ctx, formatter)
+
+
+def lazy_group(sources: Sequence[tuple[str, str, str]]) -> type[LazyGroup]:
+    """A class for `typer.Typer(cls=...)`, from names, places and panels."""
+    table = {name: Source(place, panel) for name, place, panel in sources}
+    return type("Commands", (LazyGroup,), {"sources": table})
