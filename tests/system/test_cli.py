@@ -3,6 +3,7 @@
 import asyncio
 import json
 import shlex
+import socket
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -90,6 +91,7 @@ async def test_a_detached_run_can_be_looked_at_asked_about_watched_and_collected
     await until_phase(runs.client.get_workflow_handle(run_id), "queued")
     shown, as_json, too_early = await cli.run_all(("status", run_id), ("status", run_id, "--json"), ("result", run_id))
     assert "queued, for" in shown.out
+    assert json.loads(as_json.out)["status"] == "running"
     assert Progress.model_validate_json(as_json.out).polls == 0
     assert (too_early.code, too_early.out) == (3, "")
     assert f"manxue watch {run_id}" in too_early.err
@@ -207,6 +209,13 @@ async def test_without_a_server_every_command_says_so_in_one_sentence_at_once(no
         assert "manxue local" in sentence
 
 
+async def test_a_server_that_never_answers_is_given_up_in_seconds(nowhere: CommandLine) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        address = f"127.0.0.1:{silent.getsockname()[1]}"
+        told = await nowhere.with_(TEMPORAL_ADDRESS=address).run("status", "x", seconds=20)
+    assert f"{address} does not answer within 8 s" in one_sentence(told)
+
+
 async def test_a_namespace_that_does_not_exist_is_named(cli: CommandLine) -> None:
     told = await cli.with_(TEMPORAL_NAMESPACE="nonsense").run("status", "x")
     assert "has no namespace 'nonsense'" in one_sentence(told)
@@ -219,13 +228,33 @@ async def test_without_a_worker_a_run_starts_and_every_question_is_answered_in_t
     begun = await alone.run("generate", "--prompt", word, "--id", word, "--detach")
     assert (begun.code, begun.out) == (0, f"{word}\n")
     async with alone.started("watch", word) as watching:
-        told = await alone.run_all(("status", word), ("poll-now", word), ("resolve", word, "--abandon"), seconds=45)
+        told = await alone.run_all(
+            ("status", word), ("poll-now", word), ("resolve", word, "--abandon"), ("status", word, "--json"), seconds=45
+        )
         await watching.says("no worker: ")
         watching.interrupt()
         told.append(await watching.told(seconds=30))
-    assert [one.code for one in told] == [0, 4, 4, 130]
+    assert [one.code for one in told] == [4, 4, 4, 4, 130]
     assert "running" in told[0].out
+    known = json.loads(told[3].out)
+    assert (known["id"], known["status"], known["phase"]) == (word, "running", "starting")
     assert all(f"no worker is polling task queue {word}" in one.err for one in told)
+
+
+async def test_several_runs_are_watched_to_their_ends_and_told_in_the_order_asked_for(
+    cli: CommandLine, runs: Runs, provider: Provider, word: str
+) -> None:
+    provider.on_query[f"{word}-b"] = lambda task: provider.status(task, "failed", error={"message": "policy"})
+    ids = [(await cli.run("generate", "-d", "--prompt", f"{word}-{one}", *QUICK)).out.strip() for one in "abc"]
+    plain, lines = await cli.run_all(("watch", *ids), ("watch", *ids, "--json"))
+    assert (plain.code, lines.code) == (1, 1)
+    first, second, third = map(json.loads, lines.out.splitlines())
+    assert [one["id"] for one in (first, second, third)] == ids
+    assert second["failure"]["type"] == FailureType.RENDER_FAILED
+    videos = [VideoResult.model_validate(one["result"]).video.uri for one in (first, third)]
+    assert [f"file://{path}" for path in plain.out.splitlines()] == videos
+    assert f"\n{ids[1]}\nRenderFailed: " in plain.err
+    assert "1 of 3 runs ended without a video" in plain.err
 
 
 async def test_ctrl_c_ends_the_watching_and_not_the_run(

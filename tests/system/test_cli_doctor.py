@@ -1,0 +1,107 @@
+"""What `manxue doctor` promises: it names what is wrong, says what to do, and spends nothing."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from socket import create_server
+
+import pytest
+
+from tests.support.command_line import CommandLine, Told
+from tests.support.object_store import BUCKET, ObjectStore
+from tests.support.processes import API_KEY, DevServer, WorkerProcess, free_port
+from tests.support.provider import Provider
+
+CHECKS = [
+    "temporal", "namespace", "search attributes", "workers", "provider", "api key", "clock",
+    "output", "staging", "python", "packages", "temporal cli",
+]  # fmt: skip
+
+
+@pytest.fixture
+def cli(server: DevServer, provider: Provider, tmp_path: Path) -> CommandLine:
+    """The program where everything is as it should be, but for the worker."""
+    environment = {
+        "TEMPORAL_ADDRESS": server.address,
+        "MANXUE_BASE_URL": provider.url,
+        "MANXUE_API_KEY": API_KEY,
+        "MANXUE_OUTPUT": str(tmp_path / "videos"),
+    }
+    return CommandLine(tmp_path, environment)
+
+
+@pytest.fixture
+def silent() -> Iterator[str]:
+    """The address of a server that takes connections and never says anything."""
+    with create_server(("127.0.0.1", 0)) as listener:
+        yield f"127.0.0.1:{listener.getsockname()[1]}"
+
+
+def verdicts(told: Told) -> dict[str, str]:
+    return {finding["name"]: finding["verdict"] for finding in json.loads(told.out)}
+
+
+def texts(told: Told) -> dict[str, str]:
+    return {finding["name"]: finding["text"] for finding in json.loads(told.out)}
+
+
+async def test_a_whole_setup_is_ok_and_nothing_is_bought_or_made(
+    cli: CommandLine, worker: WorkerProcess, provider: Provider, store: ObjectStore
+) -> None:
+    bought = len(provider.creates)
+    staged = cli.with_(**store.env, MANXUE_STAGING=f"s3://{BUCKET}/doctor/")
+    as_json, plain = await staged.run_all(("doctor", "--json"), ("doctor",))
+    assert (as_json.code, plain.code) == (0, 0)
+    assert verdicts(as_json) == dict.fromkeys(CHECKS, "ok")
+    assert f"{worker.process.pid}@" in texts(as_json)["workers"]
+    assert [line.split()[0] for line in plain.out.splitlines()] == ["ok"] * len(CHECKS)
+    assert len(provider.creates) == bought
+    assert not (cli.folder / "videos").exists()
+
+
+async def test_what_is_wrong_is_named_with_what_to_do_and_the_rest_is_looked_at_all_the_same(
+    cli: CommandLine, worker: WorkerProcess
+) -> None:
+    (cli.folder / "file").touch()
+    wrong = cli.with_(
+        MANXUE_API_KEY="sk-wrong", MANXUE_OUTPUT=str(cli.folder / "file" / "x"), MANXUE_TASK_QUEUE="nobody-polls-this"
+    )
+    told = await wrong.run("doctor", "--json")
+    assert told.code == 4
+    assert "3 of 12 checks failed" in told.err
+    assert {name for name, verdict in verdicts(told).items() if verdict == "failed"} == {"api key", "output", "workers"}
+    said = texts(told)
+    assert "MANXUE_API_KEY" in said["api key"]
+    assert "MANXUE_OUTPUT" in said["output"]
+    assert "manxue worker" in said["workers"]
+    assert "sk-wrong" not in told.out + told.err
+
+
+async def test_without_a_key_it_says_that_the_key_was_not_checked_and_that_is_no_failure(
+    cli: CommandLine, worker: WorkerProcess
+) -> None:
+    told = await cli.with_(MANXUE_API_KEY="").run("doctor", "--json")
+    assert told.code == 0
+    assert {name for name, verdict in verdicts(told).items() if verdict != "ok"} == {"api key", "staging"}
+    assert "not set in this shell" in texts(told)["api key"]
+
+
+async def test_servers_that_never_answer_are_given_up_soon(cli: CommandLine, silent: str) -> None:
+    told = await cli.with_(TEMPORAL_ADDRESS=silent, MANXUE_BASE_URL=f"http://{silent}").run(
+        "doctor", "--json", seconds=25
+    )
+    assert told.code == 4
+    assert {name for name, verdict in verdicts(told).items() if verdict == "failed"} == {"temporal", "provider"}
+    assert "does not answer within 8 s" in texts(told)["temporal"]
+    assert verdicts(told)["output"] == "ok"
+
+
+async def test_a_namespace_that_is_not_there_and_a_provider_that_is_none_are_told(
+    cli: CommandLine, server: DevServer
+) -> None:
+    nowhere = {"TEMPORAL_NAMESPACE": "nonsense", "MANXUE_BASE_URL": f"http://127.0.0.1:{free_port()}"}
+    told = await cli.with_(**nowhere).run("doctor", "--json")
+    assert told.code == 4
+    assert "temporal operator namespace create -n nonsense" in texts(told)["namespace"]
+    assert "could not be reached" in texts(told)["provider"]
+    assert verdicts(told)["temporal"] == "ok"
