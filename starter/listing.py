@@ -13,7 +13,7 @@ from temporalio.common import SearchAttributeKey
 from temporalio.service import RPCError, RPCStatusCode
 
 from activities.visibility import is_searchable, quoted
-from workflows.contract import GENERATE_VIDEO
+from workflows.contract import GENERATE_VIDEO, MEMO_SUMMARY
 
 _PHASE, _MODEL, _TASK_ID, _TENANT = (
     SearchAttributeKey.for_keyword(name) for name in ("ManxuePhase", "ManxueModel", "ManxueTaskId", "ManxueTenant")
@@ -141,7 +141,7 @@ async def _listed(
     client: Client, execution: WorkflowExecution, starts: dict[str, datetime], turns: asyncio.Semaphore
 ) -> ListedRun:
     attributes = execution.typed_search_attributes
-    summary = (await execution.memo()).get("summary")
+    summary = (await execution.memo()).get(MEMO_SUMMARY)
     if summary is None:
         async with turns:
             summary = await _static_summary(client, execution)
