@@ -8,6 +8,11 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
         'manxue generate --prompt "a lighthouse" --task-id task-123 --json',
     ),
     "demo": ("manxue demo", "manxue demo --keep"),
+    "schedule": (
+        'manxue schedule create daily --cron "0 9 * * 1-5" --timezone Europe/Berlin --request scene.yaml --preview 5',
+        "manxue schedule describe daily",
+        "manxue schedule trigger daily",
+    ),
     "assets": (
         "manxue assets add ./face.png https://example.com/hat.png",
         "manxue assets list --json",

@@ -33,10 +33,12 @@ class LazyCommand(TyperCommand):
         """The command itself."""
         module, _, attribute = self._source.place.partition(":")
         target = getattr(import_module(module), attribute)
-        if not isinstance(target, typer.Typer):
-            function, target = target, typer.Typer(add_completion=False)
-            target.command()(function)
-        command = typer.main.get_command(target)
+        if isinstance(target, typer.Typer):
+            command: Any = typer.main.get_group(target)
+        else:
+            alone = typer.Typer(add_completion=False)
+            alone.command()(target)
+            command = typer.main.get_command(alone)
         command.name, command.epilog = self.name, epilog(str(self.name))
         return command
 
