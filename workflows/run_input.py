@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,8 +13,10 @@ from temporalio.api.common.v1 import Payload
 from temporalio.common import RawValue
 from temporalio.exceptions import ApplicationError
 
+from manxue.checked_request import CheckedRequest
 from manxue.failure import FailureDetails, FailureType
 from manxue.problem import Problem, problem, sentence, unknown_field
+from manxue.request import check_request
 from workflows.contract import GENERATE_VIDEO, GenerateVideoInput, Poll, Resolution
 from workflows.run_state import ContinuedRun, RunState
 
@@ -74,6 +77,23 @@ def read_input(raw: RawValue | ArgumentCount, workflow_id: str = "") -> RunInput
         problems = [problem("workflow id", "format", workflow_id, hint), *read.problems]
         return RunInput(None, problems, read.fields)
     return read
+
+
+def input_problems(fields: Mapping[str, Any]) -> list[Problem]:
+    """All that breaks a rule which is known offline, in the input of one run and in its request."""
+    return judge(fields)[1]
+
+
+def judge(fields: Mapping[str, Any]) -> tuple[RunInput, list[Problem], CheckedRequest | None]:
+    """The input as far as it could be read, all that is wrong with it, and the request when that is right."""
+    run_input = read_input(RawValue(Payload(data=json.dumps(fields).encode())))
+    verdict = check_request(
+        fields.get("request"),
+        extra=fields.get("extra"),
+        allow_unknown_model=fields.get("allow_unknown_model") is True,
+    )
+    problems = [*run_input.problems, *(verdict.problems if "request" in fields else [])]
+    return run_input, problems, verdict.request
 
 
 def _read(raw: RawValue | ArgumentCount) -> RunInput:
