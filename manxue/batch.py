@@ -95,6 +95,16 @@ def run_ids(batch_id: str, fingerprints: Iterable[str]) -> list[str]:
     return ids
 
 
+def lines_of(batch_id: str, requests: Iterable[Any]) -> list[BatchLine]:
+    """A list of requests as the lines of a batch."""
+    inputs = [as_input(given) for given in requests]
+    ids = run_ids(batch_id, map(fingerprint, inputs))
+    return [
+        BatchLine(number=number, workflow_id=run_id, input=given)
+        for number, (run_id, given) in enumerate(zip(ids, inputs, strict=True), 1)
+    ]
+
+
 def pages(batch_id: str, lines: Iterable[BatchLine]) -> list[tuple[PageRef, RequestPage]]:
     """The lines in pages of limited size, each under an id that follows from its content."""
     cut: list[list[BatchLine]] = []

@@ -7,7 +7,7 @@ from temporalio import workflow
 from temporalio.exceptions import ActivityError, WorkflowAlreadyStartedError
 
 from activities.request_pages import LineProblem, RequestPages
-from manxue.batch import REQUEST_PAGE, BatchLine, PageRef, RequestPage, as_input, fingerprint, pages, run_ids
+from manxue.batch import REQUEST_PAGE, BatchLine, PageRef, RequestPage, lines_of, pages
 from manxue.failure import FailureType
 from workflows.failures import end_by, failure
 from workflows.policies import CHECK_PAGE, READ_PAGE, told
@@ -19,13 +19,7 @@ _PROBLEMS_TOLD = 100
 async def keep(requests: list[Any]) -> list[PageRef]:
     """Start a `RequestPage` for each part of the requests that came with the argument."""
     batch_id = workflow.info().workflow_id
-    inputs = [as_input(given) for given in requests]
-    ids = run_ids(batch_id, map(fingerprint, inputs))
-    lines = [
-        BatchLine(number=number, workflow_id=run_id, input=given)
-        for number, (run_id, given) in enumerate(zip(ids, inputs, strict=True), 1)
-    ]
-    made = pages(batch_id, lines)
+    made = pages(batch_id, lines_of(batch_id, requests))
     for ref, page in made:
         await _start(ref, page)
     return [ref for ref, _ in made]

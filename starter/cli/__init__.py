@@ -7,7 +7,7 @@ from contextlib import suppress
 import typer
 from temporalio.runtime import Runtime, TelemetryConfig
 
-from starter.cli import assets, runs, stack
+from starter.cli import assets, batch, runs, stack
 from starter.cli.demo import demo
 from starter.cli.exit_codes import MEANINGS, guarded
 from starter.cli.generate import generate
@@ -38,6 +38,7 @@ for command, panel in (
 ):
     app.command(rich_help_panel=panel)(command)
 app.command("open", rich_help_panel=_RUNS)(open_video)
+app.add_typer(batch.app, name="batch", rich_help_panel=_GENERATE)
 app.add_typer(assets.app, name="assets", rich_help_panel=_GENERATE)
 
 

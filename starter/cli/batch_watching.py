@@ -1,0 +1,45 @@
+"""Waiting for a batch with its progress on the screen, and showing what has become of its lines."""
+
+import json
+
+from temporalio.client import Client
+
+from starter import display
+from starter.batch import Batch
+from starter.batch_outcomes import own_outcomes, reported
+from starter.batch_view import BatchView, failure_line
+from starter.cli.exit_codes import FAILED, Stopped
+from starter.cli.session import interruptible
+from workflows.batch_contract import BatchResult
+
+
+async def wait_and_show(client: Client, batch: Batch, *, as_json: bool) -> None:
+    """Wait for the end. Raises RunFailed when the batch was cancelled, Stopped when lines have no video."""
+    again = f"the batch goes on. Watch it again: manxue batch watch {batch.id}"
+    with interruptible(again, f". Cancel it: manxue batch cancel {batch.id}"), BatchView(client, batch) as view:
+        result = await batch.follow(view.show)
+    lines = [reported(outcome) for outcome in await own_outcomes(client, batch)]
+    if as_json:
+        document = {"batch_id": batch.id, **result.model_dump(mode="json")}
+        display.put(json.dumps({**document, "lines": [line.model_dump() for line in lines]}, indent=2))
+    else:
+        for line in lines:
+            if line.uri:
+                display.put(display.location(line.uri))
+    _require_all(batch, result)
+
+
+def _require_all(batch: Batch, result: BatchResult) -> None:
+    counts = result.counts
+    without = counts.total - counts.completed
+    told = f"{counts.completed} of {counts.total} lines have their videos"
+    report = f"the report: manxue batch report {batch.id}"
+    if not without:
+        display.say(f"{told}; {report}")
+        return
+    for end in result.failures:
+        display.say(f"  {failure_line(batch, end)}", "red")
+    untold = counts.failed + counts.canceled - len(result.failures)
+    if untold > 0:
+        display.say(f"  and {untold} more; {report}", "red")
+    raise Stopped(FAILED, f"{told}; the others again: manxue batch retry {batch.id}; {report}")
