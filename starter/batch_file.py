@@ -37,12 +37,11 @@ class BatchFile:
 
 def read_batch_file(source: str) -> BatchFile:
     """Read a file by its suffix, or JSON Lines from standard input for `-`. Raises RequestFileUnreadable."""
-    suffix = ".jsonl" if source == "-" else Path(source).suffix.lower()
-    read = _READERS.get(suffix)
+    name, text = read_text(source)
+    read = _READERS.get(".jsonl" if source == "-" else Path(source).suffix.lower())
     if read is None:
         known = ", ".join(_READERS)
-        raise RequestFileUnreadable(f"{source} is of no kind that is known by its name: it must end in one of {known}")
-    name, text = read_text(source)
+        raise RequestFileUnreadable(f"{name} is of no kind that is known by its name: it must end in one of {known}")
     entries = list(read(text, name))
     if not entries:
         raise RequestFileUnreadable(f"{name} holds no request")

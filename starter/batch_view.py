@@ -17,7 +17,7 @@ from manxue.redact import redact
 from starter.batch import Batch
 from starter.display import console, elapsed, is_moving, say
 from starter.execution import NoWorkerAnswers
-from workflows.batch_contract import BatchProgress
+from workflows.batch_contract import BatchCounts, BatchProgress, BatchResult
 from workflows.contract import Phase
 
 _PHASE = SearchAttributeKey.for_keyword("ManxuePhase")
@@ -57,16 +57,25 @@ class BatchView:
             self._say(f"{update}; start one with `manxue worker` or `manxue local`", "yellow")
             return
         phases = await self._phases(update)
-        self._say(f"{update.phase}: {summary(update)}", "")
-        for end in update.failures:
-            if end.workflow_id not in self._told:
-                self._told.add(end.workflow_id)
-                say(failure_line(self._batch, end), "red")
+        self._say(f"{update.phase}: {summary(update.counts)}", "")
+        self._tell(update.failures)
         for run in update.running:
             if phases.get(run.workflow_id) == Phase.NEEDS_DECISION and run.workflow_id not in self._told:
                 self._told.add(run.workflow_id)
                 say(f"{self._batch.source}:{run.number}: needs a decision: manxue status {run.workflow_id}", "yellow")
         self._shown = _table(self._batch, update, phases)
+
+    def end(self, result: BatchResult) -> None:
+        """The batch is over."""
+        self._tell(result.failures)
+        self._say(f"completed: {summary(result.counts)}", "")
+        self._shown = _head(self._batch, "completed", result.counts)
+
+    def _tell(self, failures: list[RunEnd]) -> None:
+        for end in failures:
+            if end.workflow_id not in self._told:
+                self._told.add(end.workflow_id)
+                say(f"  {failure_line(self._batch, end)}", "red")
 
     def _say(self, text: str, style: str) -> None:
         if text != self._said and not self._moving:
@@ -88,9 +97,8 @@ class BatchView:
             return {}
 
 
-def summary(progress: BatchProgress) -> str:
+def summary(counts: BatchCounts) -> str:
     """How many lines are where."""
-    counts = progress.counts
     parts = {
         "failed": counts.failed,
         "canceled": counts.canceled,
@@ -107,12 +115,14 @@ def failure_line(batch: Batch, end: RunEnd) -> str:
     return f"{batch.source}:{end.number}: {why}"
 
 
-def _table(batch: Batch, progress: BatchProgress, phases: dict[str, str]) -> RenderableType:
-    counts = progress.counts
+def _head(batch: Batch, phase: str, counts: BatchCounts) -> RenderableType:
     head = Table.grid(padding=(0, 1))
     bar = ProgressBar(max(counts.total, 1), counts.total - counts.waiting - counts.running, width=30)
-    time = Text(elapsed(batch.description.start_time), "cyan")
-    head.add_row(Text(progress.phase, "bold"), bar, time, Text(summary(progress)))
+    head.add_row(Text(phase, "bold"), bar, Text(elapsed(batch.description.start_time), "cyan"), Text(summary(counts)))
+    return head
+
+
+def _table(batch: Batch, progress: BatchProgress, phases: dict[str, str]) -> RenderableType:
     rows = Table.grid(padding=(0, 1))
     for run in progress.running[:_RUNS_SHOWN]:
         phase = phases.get(run.workflow_id, "").replace("_", " ")
@@ -121,4 +131,4 @@ def _table(batch: Batch, progress: BatchProgress, phases: dict[str, str]) -> Ren
     tail = [Text(f"  and {more} more in flight", "dim")] if more > 0 else []
     failed = [Text(f"  {redact(failure_line(batch, end))}", "red") for end in progress.failures[-_FAILURES_SHOWN:]]
     message = [Text(f"  {redact(progress.message)}", "yellow")] if progress.phase == "paused" else []
-    return Group(head, *message, rows, *tail, *failed)
+    return Group(_head(batch, progress.phase, progress.counts), *message, rows, *tail, *failed)

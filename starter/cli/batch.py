@@ -64,7 +64,7 @@ def _show(session: Session, batch: Batch, progress: BatchProgress) -> None:
     rows = [
         ("batch", batch.id),
         ("state", f"{progress.phase}, for {display.elapsed(progress.since)}"),
-        ("lines", summary(progress)),
+        ("lines", summary(progress.counts)),
         ("at a time", str(progress.concurrency)),
         ("started", f"{display.clock(begun)}, {display.elapsed(begun)} ago"),
     ]
@@ -104,7 +104,7 @@ def resume(batch_id: BatchId) -> None:
 
     async def work(session: Session) -> None:
         progress = await (await Batch.find(session.client, batch_id)).resume()
-        display.say(f"{progress.phase}: {summary(progress)}")
+        display.say(f"{progress.phase}: {summary(progress.counts)}")
 
     in_session(work)
 
@@ -118,7 +118,7 @@ def concurrency(
 
     async def work(session: Session) -> None:
         progress = await (await Batch.find(session.client, batch_id)).set_concurrency(count)
-        display.say(f"at most {progress.concurrency} runs in flight from now on: {summary(progress)}")
+        display.say(f"at most {progress.concurrency} runs in flight from now on: {summary(progress.counts)}")
 
     in_session(work)
 

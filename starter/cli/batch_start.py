@@ -16,7 +16,7 @@ from starter.batch_outcomes import next_id, own_outcomes
 from starter.batch_retry import lines_to_retry
 from starter.cli.batch_watching import wait_and_show
 from starter.cli.session import Session, in_session, stack_in_use
-from starter.execution import NotPossible, describe
+from starter.execution import NotPossible
 from starter.inputs import InvalidInput, seconds
 from starter.staging import LocalMedia, staging_place
 from workflows.batch_contract import DEFAULT_CONCURRENCY, MOST_CONCURRENCY
@@ -126,13 +126,14 @@ def retry(
             raise NotPossible(
                 f"{batch_id} is going on; wait for it, or cancel it first: manxue batch cancel {batch_id}"
             )
-        if await describe(client, new_id):
-            raise NotPossible(f"{batch_id} was retried already, as {new_id}; see: manxue batch status {new_id}")
-        lines = lines_to_retry(batch_id, await own_outcomes(client, batch))
+        outcomes = await own_outcomes(client, batch)
+        lines = lines_to_retry(batch_id, outcomes)
         ordered = joint_fingerprint(line.workflow_id for line in lines)
-        display.say(f"{len(lines)} lines of {batch_id} have no video; they run again as {new_id}")
-        queue = session.settings.task_queue
-        again, is_new = await start_batch(client, queue, new_id, lines, ordered, concurrency, batch.source)
+        display.say(f"{len(lines)} of {len(outcomes)} lines of {batch_id} have no video")
+        again, is_new = await existing(client, new_id, ordered), False
+        if again is None:
+            queue = session.settings.task_queue
+            again, is_new = await start_batch(client, queue, new_id, lines, ordered, concurrency, batch.source)
         await _begun(session, again, is_new=is_new, detach=detach, as_json=as_json)
 
     in_session(work)

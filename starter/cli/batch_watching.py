@@ -7,7 +7,7 @@ from temporalio.client import Client
 from starter import display
 from starter.batch import Batch
 from starter.batch_outcomes import own_outcomes, reported
-from starter.batch_view import BatchView, failure_line
+from starter.batch_view import BatchView
 from starter.cli.exit_codes import FAILED, Stopped
 from starter.cli.session import interruptible
 from workflows.batch_contract import BatchResult
@@ -18,6 +18,7 @@ async def wait_and_show(client: Client, batch: Batch, *, as_json: bool) -> None:
     again = f"the batch goes on. Watch it again: manxue batch watch {batch.id}"
     with interruptible(again, f". Cancel it: manxue batch cancel {batch.id}"), BatchView(client, batch) as view:
         result = await batch.follow(view.show)
+        view.end(result)
     lines = [reported(outcome) for outcome in await own_outcomes(client, batch)]
     if as_json:
         document = {"batch_id": batch.id, **result.model_dump(mode="json")}
@@ -37,9 +38,4 @@ def _require_all(batch: Batch, result: BatchResult) -> None:
     if not without:
         display.say(f"{told}; {report}")
         return
-    for end in result.failures:
-        display.say(f"  {failure_line(batch, end)}", "red")
-    untold = counts.failed + counts.canceled - len(result.failures)
-    if untold > 0:
-        display.say(f"  and {untold} more; {report}", "red")
     raise Stopped(FAILED, f"{told}; the others again: manxue batch retry {batch.id}; {report}")
