@@ -21,7 +21,6 @@ from manxue.batch import as_input
 from manxue.redact import redact
 from media.presign import presign
 from media.small_file import read_small
-from starter.batch import Batch
 from starter.batch_outcomes import WAITING, LineOutcome
 from starter.display import clock, location, size
 from workflows.contract import VideoResult
@@ -36,6 +35,16 @@ _AT_ONCE = 8
 
 
 @dataclass(frozen=True)
+class BatchTitle:
+    """Which batch it is."""
+
+    id: str
+    source: str
+    """The file that it was read from."""
+    status: str
+
+
+@dataclass(frozen=True)
 class PageOptions:
     """What depends on where the page will lie, and who will see it."""
 
@@ -45,7 +54,7 @@ class PageOptions:
     """Signed links to videos in object stores, which are secrets and end after this; None: none."""
 
 
-async def page(batch: Batch, lines: Sequence[LineOutcome], options: PageOptions) -> str:
+async def page(title: BatchTitle, lines: Sequence[LineOutcome], options: PageOptions) -> str:
     """The page, as HTML. Raises PresignFailed."""
     turns = asyncio.Semaphore(_AT_ONCE)
 
@@ -58,7 +67,7 @@ async def page(batch: Batch, lines: Sequence[LineOutcome], options: PageOptions)
     environment = Environment(loader=PackageLoader("starter"), autoescape=True, undefined=StrictUndefined)
     style, script = (_asset(environment, f"batch.{suffix}") for suffix in ("css", "js"))
     return environment.get_template("batch.html").render(
-        batch=batch,
+        batch=title,
         cards=cards,
         counts=[(state, counts[state]) for state in _STATES if counts[state]],
         total=len(lines),

@@ -36,7 +36,8 @@ class BatchView:
         self._moving = is_moving()
         self._said = ""
         self._told: set[str] = set()
-        """Workflow ids of failures and of runs that wait for a decision, each told once."""
+        """Workflow ids of failures, and in `_held` of runs that wait for a decision: each is told once."""
+        self._held: set[str] = set()
         self._shown: RenderableType = Text("")
         self._live = Live(get_renderable=lambda: self._shown, console=console, refresh_per_second=4)
 
@@ -60,8 +61,8 @@ class BatchView:
         self._say(f"{update.phase}: {summary(update.counts)}", "")
         self._tell(update.failures)
         for run in update.running:
-            if phases.get(run.workflow_id) == Phase.NEEDS_DECISION and run.workflow_id not in self._told:
-                self._told.add(run.workflow_id)
+            if phases.get(run.workflow_id) == Phase.NEEDS_DECISION and run.workflow_id not in self._held:
+                self._held.add(run.workflow_id)
                 say(f"{self._batch.source}:{run.number}: needs a decision: manxue status {run.workflow_id}", "yellow")
         self._shown = _table(self._batch, update, phases)
 

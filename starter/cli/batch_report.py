@@ -11,7 +11,7 @@ from media.presign import PresignFailed
 from starter import display
 from starter.batch import Batch
 from starter.batch_outcomes import outcomes
-from starter.batch_page import PageOptions, page
+from starter.batch_page import BatchTitle, PageOptions, page
 from starter.cli.batch_start import BatchId
 from starter.cli.exit_codes import UNAVAILABLE, Stopped
 from starter.cli.session import Session, in_session
@@ -45,7 +45,8 @@ def report(
             display.say("whoever has the page can fetch the videos in object stores until the links end", "yellow")
         lines = await outcomes(session.client, batch)
         try:
-            text = await page(batch, lines, PageOptions(file.parent, links))
+            title = BatchTitle(batch.id, batch.source, batch.status)
+            text = await page(title, lines, PageOptions(file.parent, links))
             file.write_text(text, encoding="utf-8")
         except PresignFailed as error:
             raise Stopped(UNAVAILABLE, str(error)) from error

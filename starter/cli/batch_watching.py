@@ -10,14 +10,22 @@ from starter.batch_outcomes import own_outcomes, reported
 from starter.batch_view import BatchView
 from starter.cli.exit_codes import FAILED, Stopped
 from starter.cli.session import interruptible
+from starter.next_steps import CANCELED, TERMINATED, TIMED_OUT
+from starter.outcome import RunFailed
 from workflows.batch_contract import BatchResult
 
 
 async def wait_and_show(client: Client, batch: Batch, *, as_json: bool) -> None:
-    """Wait for the end. Raises RunFailed when the batch was cancelled, Stopped when lines have no video."""
+    """Wait for the end. Raises Stopped when lines have no video, RunFailed when the batch never began."""
     again = f"the batch goes on. Watch it again: manxue batch watch {batch.id}"
     with interruptible(again, f". Cancel it: manxue batch cancel {batch.id}"), BatchView(client, batch) as view:
-        result = await batch.follow(view.show)
+        try:
+            result = await batch.follow(view.show)
+        except RunFailed as ended:
+            if ended.kind not in (CANCELED, TERMINATED, TIMED_OUT):
+                raise
+            rest = f"fetch what is paid and run the rest: manxue batch retry {batch.id}"
+            raise Stopped(FAILED, f"{ended.message} To {rest}") from ended
         view.end(result)
     lines = [reported(outcome) for outcome in await own_outcomes(client, batch)]
     if as_json:
