@@ -18,6 +18,9 @@ SET_CONCURRENCY_UPDATE = "set_concurrency"
 DEFAULT_CONCURRENCY = 10
 MOST_CONCURRENCY = 500
 """Temporal allows 2,000 pending children; each look at runs in flight asks about every one of them."""
+MOST_REQUESTS = 5000
+"""In one argument: a workflow task has 2 s to put them into pages."""
+MOST_PAGES = 2000
 MOST_FAILURES_TOLD = 100
 """In progress and result; the others are counted."""
 
@@ -36,13 +39,13 @@ class BatchPhase(StrEnum):
 
 
 class GenerateBatchInput(BaseModel):
-    """The one argument of `GenerateBatch`: either `requests`, at most 1 MB of JSON in all, or `pages`."""
+    """The one argument of `GenerateBatch`: either `requests`, at most 5,000 and 1 MB of JSON, or `pages`."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
-    requests: Annotated[list[Any], Field(min_length=1)] | None = None
+    requests: Annotated[list[Any], Field(min_length=1, max_length=MOST_REQUESTS)] | None = None
     """Each a `GenerateVideoInput`, or only the provider's create-task body."""
-    pages: Annotated[list[PageRef], Field(min_length=1)] | None = None
+    pages: Annotated[list[PageRef], Field(min_length=1, max_length=MOST_PAGES)] | None = None
     """`RequestPage` executions that were started before, where the requests do not fit into one argument."""
     concurrency: Concurrency = DEFAULT_CONCURRENCY
     """How many runs may be in flight."""

@@ -92,5 +92,6 @@ class BatchJournal:
 
 
 def _row(end: RunEnd) -> str:
-    why = f"{end.failure or end.status} {end.message or ''}".replace("|", "\\|")
-    return f"| {end.number} | `{end.workflow_id}` | {' '.join(why.split())} |"
+    """Others have written the message: in a code span nothing of it is Markdown."""
+    why = " ".join(f"{end.failure or end.status}: {end.message or ''}".replace("`", "'").replace("|", "\\|").split())
+    return f"| {end.number} | `{end.workflow_id}` | `{why}` |"

@@ -14,6 +14,9 @@ from starter.next_steps import CANCELED, TERMINATED, TIMED_OUT
 from starter.outcome import RunFailed
 from workflows.batch_contract import BatchResult
 
+_MANY = 500
+"""Runs, whose results are not there in a moment."""
+
 
 async def wait_and_show(client: Client, batch: Batch, *, as_json: bool) -> None:
     """Wait for the end. Raises Stopped when lines have no video, RunFailed when the batch never began."""
@@ -27,6 +30,8 @@ async def wait_and_show(client: Client, batch: Batch, *, as_json: bool) -> None:
             rest = f"fetch what is paid and run the rest: manxue batch retry {batch.id}"
             raise Stopped(FAILED, f"{ended.message} To {rest}") from ended
         view.end(result)
+    if result.counts.total > _MANY:
+        display.say(f"asking {result.counts.total} runs for their results ...", "dim")
     lines = [reported(outcome) for outcome in await own_outcomes(client, batch)]
     if as_json:
         document = {"batch_id": batch.id, **result.model_dump(mode="json")}

@@ -53,7 +53,7 @@ async def test_all_are_rendered_a_few_at_a_time_in_short_histories_and_no_end_is
 ) -> None:
     runs, _ = short
     provider.on_query[f"{word} dark"] = lambda task: provider.status(task, "failed", error={"message": "too dark"})
-    requests = [*lines(word, 23), {"request": request(f"{word} dark"), "poll": FAST}]
+    requests = [*lines(word, 23, tenant=word, priority=1), {"request": request(f"{word} dark"), "poll": FAST}]
     handle = await start(runs, word, requests, concurrency=8)
     most = 0
 
@@ -70,6 +70,7 @@ async def test_all_are_rendered_a_few_at_a_time_in_short_histories_and_no_end_is
     assert (failed["number"], failed["failure"]) == (24, "RenderFailed")
     assert "too dark" in failed["message"]
     assert len(provider.creates_of(word)) == 24
+    assert (await runs.client.count_workflows(f"ManxueTenant = '{word}'")).count == 23
     lengths = await chain(runs, handle)
     assert len(lengths) >= 3
     assert max(lengths) < 150
@@ -94,6 +95,7 @@ async def test_one_bad_request_keeps_all_others_from_being_started(runs: Runs, p
         ([], "input"),
         (None, "input"),
         ({"requests": ["x" * 2_000] * 600}, "input"),
+        ({"requests": [1] * 100_000}, "requests"),
     ],
 )
 async def test_nonsense_ends_in_a_clean_failure(runs: Runs, word: str, given: Any, field: str) -> None:
