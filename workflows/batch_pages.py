@@ -4,16 +4,18 @@ import asyncio
 from typing import Any
 
 from temporalio import workflow
-from temporalio.exceptions import ActivityError, WorkflowAlreadyStartedError
+from temporalio.exceptions import ActivityError, FailureError, WorkflowAlreadyStartedError
 
 from activities.request_pages import LineProblem, RequestPages
-from manxue.batch import REQUEST_PAGE, BatchLine, PageRef, RequestPage, lines_of, pages
+from manxue.batch import RELEASE_SIGNAL, REQUEST_PAGE, BatchLine, PageRef, RequestPage, lines_of, pages
 from manxue.failure import FailureType
 from workflows.failures import end_by, failure
 from workflows.policies import CHECK_PAGE, READ_PAGE, told
 
 _CHECKED_AT_ONCE = 10
 _PROBLEMS_TOLD = 100
+_RELEASED_AT_ONCE = 500
+"""Temporal allows 2,000 signals on their way."""
 
 
 async def keep(requests: list[Any]) -> list[PageRef]:
@@ -55,6 +57,19 @@ async def check(refs: list[PageRef]) -> None:
         bad = len({wrong.number for wrong in found})
         message = f"{bad} of the requests break rules, so none was started: {'; '.join(map(str, told_of))}"
         raise failure(FailureType.INVALID_REQUEST, message[:2000], problems=told_of)
+
+
+async def release(refs: list[PageRef]) -> None:
+    """The pages are needed no more."""
+
+    async def one(ref: PageRef) -> None:
+        try:
+            await workflow.get_external_workflow_handle(ref.id).signal(RELEASE_SIGNAL)
+        except FailureError:
+            workflow.logger.debug("page.gone", extra={"page": ref.id})
+
+    for start in range(0, len(refs), _RELEASED_AT_ONCE):
+        await asyncio.gather(*map(one, refs[start : start + _RELEASED_AT_ONCE]))
 
 
 class Pages:

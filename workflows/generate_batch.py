@@ -4,9 +4,9 @@ import asyncio
 
 from temporalio import workflow
 from temporalio.common import RawValue
-from temporalio.exceptions import ActivityError, ApplicationError, FailureError, is_cancelled_exception
+from temporalio.exceptions import ActivityError, ApplicationError, is_cancelled_exception
 
-from manxue.batch import RELEASE_SIGNAL, BatchLine, RunEnd
+from manxue.batch import BatchLine, RunEnd
 from manxue.failure import FailureType
 from workflows import batch_pages
 from workflows.batch_contract import (
@@ -61,7 +61,7 @@ class GenerateBatch:
             raise
         finally:
             if self._journal.state.phase in _ENDED:
-                await self._release_pages()
+                await batch_pages.release(self._journal.state.pages)
             await workflow.wait_condition(workflow.all_handlers_finished)
 
     async def _begin(self, raw: RawValue | ArgumentCount) -> None:
@@ -120,13 +120,6 @@ class GenerateBatch:
             self._journal.enter(self._journal.state.phase, "The batch was cancelled; its runs in flight are ending.")
             await self._window.cancel()
         self._journal.end(BatchPhase.CANCELED, f"The batch was cancelled: {self._journal.told()}.")
-
-    async def _release_pages(self) -> None:
-        for page in self._journal.state.pages:
-            try:
-                await workflow.get_external_workflow_handle(page.id).signal(RELEASE_SIGNAL)
-            except FailureError:
-                workflow.logger.debug("page.gone", extra={"page": page.id})
 
     @workflow.query(name=BATCH_PROGRESS_QUERY, description="Where the batch is, as a BatchProgress object")
     def progress(self) -> BatchProgress:
