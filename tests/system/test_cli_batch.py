@@ -73,15 +73,18 @@ async def test_fifty_lines_three_of_them_bad_and_two_renders_that_fail(
     assert json.loads(again.out)["counts"]["completed"] == 48
     assert len(provider.creates_of(word)) == 50
 
+    report = await cli.run("batch", "report", batch_id, "--out", "report.html")
+    assert report.out == "report.html\n"
+    await look_at(cli.folder / "report.html", hostile)
+
     dark = False
     retried, twice = await cli.run("batch", "retry", batch_id), await cli.run("batch", "retry", batch_id)
     assert (retried.code, len(retried.out.splitlines())) == (0, 2)
     assert "exists already (completed), nothing new was started" in twice.err
     assert len(provider.creates_of(word)) == 52
 
-    report = await cli.run("batch", "report", batch_id, "--out", "report.html")
-    assert report.out == "report.html\n"
-    await look_at(cli.folder / "report.html", hostile)
+    report = await cli.run("batch", "report", batch_id)
+    assert (cli.folder / report.out.strip()).read_text().count('class="completed"') == 50
 
 
 async def look_at(report: Path, hostile: str) -> None:
@@ -94,14 +97,18 @@ async def look_at(report: Path, hostile: str) -> None:
         page.on("dialog", lambda dialog: dialogs.append(dialog.message))
         await page.goto(report.as_uri())
         assert await page.locator("article").count() == 50
-        assert await page.locator("article.completed").count() == 50
         assert await page.locator(".prompt", has_text=hostile).count() == 1
         assert await page.locator("script").count() == 1
+        assert await page.locator('article video[poster^="data:image/jpeg;base64,"]').count() == 48
         video = page.locator("#line-1 video")
         await video.hover()
         await seen(video, "video => video.currentTime > 0.1")
         await page.locator("h1").hover()
         await seen(video, "video => video.paused")
+        for state, count in (("failed", 2), ("completed", 48), ("all", 50)):
+            await page.get_by_role("button", name=state).click()
+            assert await page.locator("article:visible").count() == count
+        assert "too dark" in await page.locator("article.failed").first.inner_text()
         assert dialogs == []
         assert {url.partition(":")[0] for url in asked} == {"file"}
 
