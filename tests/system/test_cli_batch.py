@@ -58,7 +58,7 @@ async def test_fifty_lines_three_of_them_bad_and_two_renders_that_fail(
         assert found in refused.err
     assert provider.creates_of(word) == []
 
-    begun = await cli.run("batch", name, "--skip-invalid", "--concurrency", "25")
+    begun = await cli.run("batch", name, "--skip-invalid", "--concurrency", "25", seconds=300)
     assert begun.code == 1
     assert len(begun.out.splitlines()) == 45
     assert all(Path(path).is_file() for path in begun.out.splitlines())
@@ -69,7 +69,7 @@ async def test_fifty_lines_three_of_them_bad_and_two_renders_that_fail(
     (cli.folder / name).write_text("\n".join([lines[0], *mended, *lines[4:]]))
     (hint,) = [line for line in begun.err.splitlines() if "when they are mended" in line]
     batch_id = f"batch-{hint.rpartition(' ')[2]}"
-    again = await cli.run(*hint.partition("manxue ")[2].split(), "--json")
+    again = await cli.run(*hint.partition("manxue ")[2].split(), "--json", seconds=300)
     assert json.loads(again.out)["counts"]["completed"] == 48
     assert len(provider.creates_of(word)) == 50
 
