@@ -5,9 +5,11 @@ RUNS ?= 300
 MINUTES ?= 30
 SEED ?= 1
 EVERY ?= 4
+LINES ?= 2000
+CONCURRENCY ?= 50
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test lint types unit system browser ui-shots soak lock clean
+.PHONY: help install demo test lint types unit system browser ui-shots soak soak-batch lock clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -49,6 +51,9 @@ ui-shots: install browser ## Screenshots of the Temporal Web UI for docs/web-ui.
 
 soak: install ## 300 generations through chaos and kills: make soak RUNS=300 MINUTES=30 SEED=1 EVERY=4
 	$(BIN)/python -m tests.soak --runs $(RUNS) --minutes $(MINUTES) --seed $(SEED) --every $(EVERY)
+
+soak-batch: install ## 2,000 requests in one batch: make soak-batch LINES=2000 CONCURRENCY=50
+	$(BIN)/python -m tests.soak.batch --lines $(LINES) --concurrency $(CONCURRENCY)
 
 lock: install ## Pin the newest versions that pyproject.toml allows, with hashes
 	$(BIN)/python -m pip install --quiet uv

@@ -20,7 +20,9 @@ from temporalio.worker import Worker
 import logs
 from activities.download import Download
 from activities.poll import Poll
+from activities.request_pages import RequestPages
 from activities.review_assets import ReviewAssets
+from activities.run_ends import run_ends
 from activities.submit import Submit
 from activities.upload_assets import UploadAssets
 from activities.validate import Validate
@@ -31,8 +33,11 @@ from media.output import OutputInvalid, open_output
 from media.storage import OutputUnavailable
 from settings import SettingsError, WorkerSettings, load
 from workflows.argument_count import ArgumentCountInterceptor
+from workflows.generate_batch import GenerateBatch
 from workflows.generate_video import GenerateVideo
+from workflows.request_page import KeepRequestPage
 from workflows.review_asset import ReviewAsset
+from workflows.run_input import input_problems
 from workflows.sandbox import RUNNER
 from workflows.server_address import ServerAddressInterceptor
 
@@ -67,10 +72,11 @@ async def build_worker(settings: WorkerSettings, client: Client) -> AsyncIterato
     ):
         assets = UploadAssets(manxue)
         reviews = ReviewAssets(fetcher, settings.base_url, settings.api_key.get_secret_value(), settings.keep_assets)
+        pages = RequestPages(input_problems)
         worker = Worker(
             client,
             task_queue=settings.task_queue,
-            workflows=[GenerateVideo, ReviewAsset],
+            workflows=[GenerateVideo, ReviewAsset, GenerateBatch, KeepRequestPage],
             activities=[
                 Validate(settings.output, fetcher).validate,
                 reviews.review_assets,
@@ -79,6 +85,9 @@ async def build_worker(settings: WorkerSettings, client: Client) -> AsyncIterato
                 Submit(manxue).submit,
                 Poll(manxue).poll,
                 Download(manxue, fetcher, settings.output).download,
+                pages.read_page,
+                pages.check_page,
+                run_ends,
             ],
             workflow_runner=RUNNER,
             interceptors=[ArgumentCountInterceptor(), ServerAddressInterceptor(address)],

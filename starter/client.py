@@ -1,7 +1,5 @@
 """Starting runs of `GenerateVideo`, by name with plain JSON as any other service would: no worker code is imported."""
 
-import hashlib
-import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -9,6 +7,7 @@ from temporalio.client import Client
 from temporalio.common import Priority, WorkflowIDReusePolicy
 from temporalio.exceptions import WorkflowAlreadyStartedError
 
+from manxue.batch import fingerprint
 from manxue.checked_request import CheckedRequest
 from starter.run import Run
 from workflows.contract import GENERATE_VIDEO, MEMO_SUMMARY
@@ -36,7 +35,7 @@ async def start(
     to names of their content: the same content is the same request, wherever it lies. The flag says whether the run is
     new. Raises OtherRequest when the id was used for something else to be rendered.
     """
-    fingerprint = _fingerprint(fields, contents or {})
+    ordered = fingerprint(fields, contents)
     try:
         await client.start_workflow(
             GENERATE_VIDEO,
@@ -44,28 +43,17 @@ async def start(
             id=workflow_id,
             task_queue=task_queue,
             id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
-            memo={FINGERPRINT: fingerprint, MEMO_SUMMARY: summary(request)},
+            memo={FINGERPRINT: ordered, MEMO_SUMMARY: summary(request)},
             priority=Priority(priority_key=fields.get("priority"), fairness_key=fields.get("tenant")),
             static_summary=static_summary(request),
             static_details=static_details(request),
         )
     except WorkflowAlreadyStartedError:
         run = await Run.find(client, workflow_id)
-        if (await run.description.memo()).get(FINGERPRINT, fingerprint) != fingerprint:
+        if (await run.description.memo()).get(FINGERPRINT, ordered) != ordered:
             raise OtherRequest(
                 f"{workflow_id} was started with another request; use another --key or --id for this one, "
                 f"or look at that one: manxue status {workflow_id}"
             ) from None
         return run, False
     return await Run.find(client, workflow_id), True
-
-
-def _fingerprint(fields: Mapping[str, Any], contents: Mapping[str, str]) -> str:
-    """Of what is rendered and paid for; how often to ask and where to put the file may differ."""
-    paid_for = {name: fields.get(name) for name in ("request", "extra", "task_id")}
-    if "template" in fields:
-        paid_for["template"] = fields["template"]
-    text = json.dumps(paid_for, sort_keys=True)
-    for reference, name in contents.items():
-        text = text.replace(json.dumps(reference), json.dumps(name))
-    return hashlib.sha256(text.encode()).hexdigest()

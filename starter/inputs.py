@@ -6,15 +6,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from temporalio.api.common.v1 import Payload
-from temporalio.common import RawValue
-
 from manxue.checked_request import CheckedRequest
 from manxue.problem import Problem, problem
-from manxue.request import check_request
 from starter.request_file import Document
 from workflows.contract import GenerateVideoInput
-from workflows.run_input import read_input
+from workflows.run_input import judge
 
 REQUEST_OPTIONS = {
     "model": "model",
@@ -92,18 +88,11 @@ def check(fields: Mapping[str, Any], known: Sequence[Problem] = ()) -> tuple[Gen
 
     Raises InvalidInput with all problems, those already `known` first; the code that finds them is the worker's.
     """
-    run_input = read_input(RawValue(Payload(data=json.dumps(fields).encode())))
-    problems, filled_in = [*known, *run_input.problems], run_input.fields
-    verdict = check_request(
-        filled_in.get("request"),
-        extra=filled_in.get("extra"),
-        allow_unknown_model=filled_in.get("allow_unknown_model") is True,
-    )
-    if "request" in filled_in:
-        problems += verdict.problems
-    if problems or run_input.given is None or verdict.request is None:
+    run_input, found, request = judge(fields)
+    problems = [*known, *found]
+    if problems or run_input.given is None or request is None:
         raise InvalidInput(problems)
-    return run_input.given, verdict.request
+    return run_input.given, request
 
 
 def seconds(text: str) -> float | str:

@@ -25,18 +25,27 @@ class Document:
 
 def read_document(source: str) -> Document:
     """Read a file, or standard input for `-`. Raises RequestFileUnreadable."""
-    name = "standard input" if source == "-" else source
-    try:
-        text = sys.stdin.read() if source == "-" else Path(source).expanduser().read_text(encoding="utf-8-sig")
-    except OSError as error:
-        raise RequestFileUnreadable(f"{name} cannot be read: {error.strerror}") from error
-    except UnicodeDecodeError as error:
-        raise RequestFileUnreadable(f"{name} is not UTF-8 text, so it is no JSON or YAML file") from error
+    name, text = read_text(source)
     is_json = source.lower().endswith(".json") or text.lstrip().startswith("{")
     content = _json(text, name) if is_json else _yaml(text, name)
     whole = isinstance(content, dict) and "request" in content
-    folder = Path() if source == "-" else Path(source).expanduser().parent
-    return Document(content if whole else {"request": content}, folder)
+    return Document(content if whole else {"request": content}, folder_of(source))
+
+
+def read_text(source: str) -> tuple[str, str]:
+    """How the file, or standard input for `-`, is called in messages, and its text. Raises RequestFileUnreadable."""
+    name = "standard input" if source == "-" else source
+    try:
+        return name, sys.stdin.read() if source == "-" else Path(source).expanduser().read_text(encoding="utf-8-sig")
+    except OSError as error:
+        raise RequestFileUnreadable(f"{name} cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise RequestFileUnreadable(f"{name} is not UTF-8 text") from error
+
+
+def folder_of(source: str) -> Path:
+    """What relative paths in the file are relative to."""
+    return Path() if source == "-" else Path(source).expanduser().parent
 
 
 def _json(text: str, name: str) -> Any:
@@ -48,7 +57,7 @@ def _json(text: str, name: str) -> Any:
 
 def _yaml(text: str, name: str) -> Any:
     try:
-        content = yaml.load(text, _JsonTypes)  # noqa: S506 - derived from SafeLoader
+        content = yaml.load(text, JsonTypes)  # noqa: S506 - derived from SafeLoader
         return json.loads(json.dumps(content))
     except yaml.YAMLError as error:
         raise RequestFileUnreadable(f"{name} is not valid YAML: {' '.join(str(error).split())}") from error
@@ -56,7 +65,7 @@ def _yaml(text: str, name: str) -> Any:
         raise RequestFileUnreadable(f"{name} holds what JSON cannot express: {error}") from error
 
 
-class _JsonTypes(yaml.SafeLoader):
+class JsonTypes(yaml.SafeLoader):
     """YAML with the types of JSON only, as in YAML 1.2.
 
     YAML 1.1 would read the ratio 16:9 as the number 969, a prompt `no` as false and a name 2026-01-31 as a date.
@@ -72,4 +81,4 @@ for _tag, _pattern, _first in (
     ("int", _WHOLE, list("-0123456789")),
     ("float", _WHOLE + r"(?:\.[0-9]+)?(?:[eE][-+]?[0-9]+)?", list("-0123456789")),
 ):
-    _JsonTypes.add_implicit_resolver(f"tag:yaml.org,2002:{_tag}", re.compile(f"(?:{_pattern})$"), _first)
+    JsonTypes.add_implicit_resolver(f"tag:yaml.org,2002:{_tag}", re.compile(f"(?:{_pattern})$"), _first)

@@ -1,7 +1,7 @@
 """Files of this machine among a request's media: found, looked at, and brought to where the provider can fetch them."""
 
-from collections.abc import Iterator, Mapping
-from functools import partial
+from collections.abc import Iterable, Iterator, Mapping
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, unquote, urlsplit
@@ -59,12 +59,17 @@ class LocalMedia:
         self._place = place
         self._templates = templates
         self._contents: dict[str, Content] = {}
+        self._read = cache(read_content)  # many requests of a batch may share one large file
         self.problems: list[Problem] = []
 
     @property
     def names(self) -> dict[str, str]:
         """Reference -> what tells the content from others, wherever it is staged."""
         return {reference: content.name for reference, content in self._contents.items()}
+
+    def names_of(self, references: Iterable[str]) -> dict[str, str]:
+        """As `names`, for those of `references` that are staged."""
+        return {reference: self._contents[reference].name for reference in references if reference in self._contents}
 
     def in_request(self, body: Any, options: Mapping[str, Any], folder: Path) -> Any:
         """A create-task body with references in place of files: those of `options` relative to the current directory,
@@ -102,7 +107,7 @@ class LocalMedia:
                 self.problems.append(problem(field, "file", text, _NO_FILE_OF_MANY))
             return text
         try:
-            content = read_content(path)
+            content = self._read(path)
         except FileUnusable as error:
             hint = f"the file {error}; give the path of a file, or a URL with its scheme"
             self.problems.append(problem(field, "file", text, hint))

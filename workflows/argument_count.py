@@ -1,4 +1,4 @@
-"""Lets `GenerateVideo` see a wrong number of arguments, which the SDK would turn into a task that fails for ever."""
+"""Lets workflows see a wrong number of arguments, which the SDK would turn into a task that fails for ever."""
 
 from typing import Any
 
@@ -14,6 +14,7 @@ from temporalio.worker import (
 )
 
 from manxue.failure import FailureType
+from workflows.batch_contract import GENERATE_BATCH
 from workflows.contract import GENERATE_VIDEO
 from workflows.run_input import ArgumentCount
 
@@ -31,7 +32,7 @@ class ArgumentCountInterceptor(Interceptor):
 
 class _Inbound(WorkflowInboundInterceptor):
     async def execute_workflow(self, input: ExecuteWorkflowInput) -> Any:  # noqa: A002 - the SDK's name
-        if len(input.args) != 1 and workflow.info().workflow_type == GENERATE_VIDEO:
+        if len(input.args) != 1 and workflow.info().workflow_type in (GENERATE_VIDEO, GENERATE_BATCH):
             input.args = [ArgumentCount(len(input.args))]
         return await super().execute_workflow(input)
 

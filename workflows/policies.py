@@ -102,6 +102,27 @@ EVENTS_PER_RUN = 700
 over thousands of runs must not spend seconds on each. Temporal itself would suggest it at 4,096."""
 
 
+CHECK_PAGE = ActivityConfig(
+    start_to_close_timeout=timedelta(minutes=1),  # 250 requests against the rules, offline
+    heartbeat_timeout=timedelta(seconds=15),
+    retry_policy=_PATIENT,
+)
+
+READ_PAGE = ActivityConfig(
+    start_to_close_timeout=timedelta(seconds=20),  # one call to the Temporal server
+    retry_policy=_PATIENT,
+)
+
+RUN_ENDS = ActivityConfig(
+    start_to_close_timeout=timedelta(hours=1),  # it answers after half an hour at most
+    heartbeat_timeout=timedelta(seconds=20),  # how soon a dead worker is noticed
+    retry_policy=_PATIENT,
+)
+
+EVENTS_PER_BATCH_RUN = 1500
+"""As EVENTS_PER_RUN, for about 200 requests: each costs six to nine events. There are few batches at a time."""
+
+
 def told(
     policy: ActivityConfig, summary: str, priority: Priority | None = None, patience: timedelta | None = None
 ) -> ActivityConfig:

@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -14,8 +14,10 @@ from temporalio.api.common.v1 import Payload
 from temporalio.common import RawValue
 from temporalio.exceptions import ApplicationError
 
+from manxue.checked_request import CheckedRequest
 from manxue.failure import FailureDetails, FailureType
 from manxue.problem import Problem, problem, sentence, unknown_field
+from manxue.request import check_request
 from workflows.contract import GENERATE_VIDEO, GenerateVideoInput, Numbering, Poll, Resolution, Template
 from workflows.rendering import MOST_BYTES, RENDERED, render
 from workflows.run_state import ContinuedRun, RunState
@@ -88,6 +90,24 @@ def read_input(raw: RawValue | ArgumentCount, workflow_id: str = "", planned_for
         problems = [problem("workflow id", "format", workflow_id, hint), *read.problems]
         return RunInput(None, problems, read.fields)
     return read
+
+
+def input_problems(fields: Mapping[str, Any]) -> list[Problem]:
+    """All that breaks a rule which is known offline, in the input of one run and in its request."""
+    return judge(fields)[1]
+
+
+def judge(fields: Mapping[str, Any]) -> tuple[RunInput, list[Problem], CheckedRequest | None]:
+    """The input as far as it could be read, all that is wrong with it, and the request when that is right."""
+    run_input = read_input(RawValue(Payload(data=json.dumps(fields).encode())))
+    filled_in = run_input.fields
+    verdict = check_request(
+        filled_in.get("request"),
+        extra=filled_in.get("extra"),
+        allow_unknown_model=filled_in.get("allow_unknown_model") is True,
+    )
+    problems = [*run_input.problems, *(verdict.problems if "request" in filled_in else [])]
+    return run_input, problems, verdict.request
 
 
 def _read(raw: RawValue | ArgumentCount, planned_for: datetime | None) -> RunInput:

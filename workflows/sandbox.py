@@ -10,6 +10,8 @@ RUNNER = SandboxedWorkflowRunner(
         "activities",
         "manxue",
         "media",
+        "workflows.batch_contract",
+        "workflows.batch_state",
         "workflows.contract",
         "workflows.decision",
         "workflows.details",

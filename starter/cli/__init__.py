@@ -12,6 +12,7 @@ _GENERATE, _RUNS, _RUN_IT = "Generate", "A run", "Run it"
 _COMMANDS = (
     ("generate", "starter.cli.generate:generate", _GENERATE),
     ("demo", "starter.cli.demo:demo", _GENERATE),
+    ("batch", "starter.cli.batch:app", _GENERATE),
     ("schedule", "starter.cli.schedule:app", _GENERATE),
     ("assets", "starter.cli.assets:app", _GENERATE),
     ("list", "starter.cli.listing:list_", _RUNS),

@@ -8,6 +8,12 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
         'manxue generate --prompt "a lighthouse" --task-id task-123 --json',
     ),
     "demo": ("manxue demo", "manxue demo --keep"),
+    "batch": (
+        "manxue batch requests.jsonl --concurrency 20",
+        "manxue batch status batch-requests-1a2b3c4d",
+        "manxue batch retry batch-requests-1a2b3c4d",
+        "manxue batch report batch-requests-1a2b3c4d --out report.html",
+    ),
     "schedule": (
         'manxue schedule create daily --cron "0 9 * * 1-5" --timezone Europe/Berlin --request scene.yaml --preview 5',
         "manxue schedule describe daily",

@@ -9,6 +9,7 @@ from connection import TemporalUnavailable
 from media.staging import StagingFailed
 from settings import SettingsError
 from starter import display
+from starter.batch_order import InvalidBatch
 from starter.client import OtherRequest
 from starter.dev_server import LocalStackFailed
 from starter.execution import NotPossible, NoWorkerAnswers
@@ -70,6 +71,12 @@ def _told(error: Exception) -> int:
             count = len(error.problems)
             display.error(f"the request has {count} problem{'s' * (count != 1)}; nothing was started")
             display.problems(error.problems)
+            return BAD_INPUT
+        case InvalidBatch():
+            bad = len({found.line for found in error.problems})
+            display.error(f"{bad} of {error.lines} lines have problems; nothing was started")
+            for found in error.problems:
+                display.say(f"  {found}")
             return BAD_INPUT
         case SettingsError() | RequestFileUnreadable() | OtherRequest() | ScheduleExists() | ScheduleRefused():
             display.error(str(error))

@@ -9,6 +9,8 @@ from urllib.parse import urlsplit
 from uuid import uuid4
 
 import pytest
+from temporalio.api.common.v1 import WorkflowExecution
+from temporalio.api.workflowservice.v1 import ResetWorkflowExecutionRequest
 from temporalio.client import Client, WorkflowFailureError, WorkflowHandle
 from temporalio.exceptions import ApplicationError, CancelledError
 from temporalio.service import RPCError
@@ -93,3 +95,18 @@ async def cancel(handle: Handle) -> str:
     told = await progress(handle)
     assert told["phase"] == "canceled"
     return str(told["message"])
+
+
+async def reset(handle: Handle, event_id: int) -> WorkflowHandle[Any, Any]:
+    """`temporal workflow reset --event-id`: run again from that workflow task."""
+    client = handle._client
+    answer = await client.workflow_service.reset_workflow_execution(
+        ResetWorkflowExecutionRequest(
+            namespace=client.namespace,
+            workflow_execution=WorkflowExecution(workflow_id=handle.id),
+            workflow_task_finish_event_id=event_id,
+            request_id=f"reset-{handle.id}",
+            reason="test",
+        )
+    )
+    return client.get_workflow_handle(handle.id, run_id=answer.run_id)

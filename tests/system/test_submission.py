@@ -6,15 +6,24 @@ from typing import Any
 
 import pytest
 from starlette.responses import JSONResponse, Response
-from temporalio.api.common.v1 import WorkflowExecution
 from temporalio.api.enums.v1 import EventType
 from temporalio.api.history.v1 import HistoryEvent
-from temporalio.api.workflowservice.v1 import ResetWorkflowExecutionRequest
-from temporalio.client import WorkflowHandle, WorkflowUpdateFailedError
+from temporalio.client import WorkflowUpdateFailedError
 from temporalio.exceptions import ApplicationError
 
 from tests.support.provider import Provider, bad_gateway, held_create, reached
-from tests.support.runs import FAST, Handle, Runs, cancel, failure_of, outcome, progress, request, until, until_phase
+from tests.support.runs import (
+    FAST,
+    Runs,
+    cancel,
+    failure_of,
+    outcome,
+    progress,
+    request,
+    reset,
+    until,
+    until_phase,
+)
 
 
 def once(answer: Callable[[], Any]) -> Callable[[dict[str, Any]], Any]:
@@ -84,21 +93,6 @@ async def test_the_callers_policy_for_unknown_outcomes_is_honoured(
     else:
         await outcome(handle)
     assert len(provider.creates_of(word)) == creates
-
-
-async def reset(handle: Handle, event_id: int) -> WorkflowHandle[Any, Any]:
-    """`temporal workflow reset --event-id`: run again from that workflow task."""
-    client = handle._client
-    answer = await client.workflow_service.reset_workflow_execution(
-        ResetWorkflowExecutionRequest(
-            namespace=client.namespace,
-            workflow_execution=WorkflowExecution(workflow_id=handle.id),
-            workflow_task_finish_event_id=event_id,
-            request_id=f"reset-{handle.id}",
-            reason="test",
-        )
-    )
-    return client.get_workflow_handle(handle.id, run_id=answer.run_id)
 
 
 async def test_a_reset_to_before_the_submission_adopts_what_was_bought(

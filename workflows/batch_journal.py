@@ -1,0 +1,97 @@
+"""Keeps everyone informed of a batch: the `progress` query, its memo, and the current details in the Web UI."""
+
+from temporalio import workflow
+
+from manxue.batch import RunEnd, RunRef
+from workflows.batch_contract import BatchPhase, BatchProgress, BatchResult
+from workflows.batch_state import BatchState
+
+_FAILURES_SHOWN = 20
+
+
+class BatchJournal:
+    """Writes what happens into the state, and shows it."""
+
+    def __init__(self) -> None:
+        self.state = BatchState(since=workflow.now())
+        self.open = False
+        """Whether the run has begun; an update can arrive before."""
+
+    def resume(self, state: BatchState) -> None:
+        """Go on where an earlier run of the chain continued as new."""
+        self.state, self.open = state, True
+        self._show()
+
+    def enter(self, phase: BatchPhase, message: str) -> None:
+        """A phase begins."""
+        self.open = True
+        self.state.phase, self.state.since, self.state.message = phase, workflow.now(), message
+        self._show()
+
+    def end(self, phase: BatchPhase, message: str) -> None:
+        """The batch is over; the memo says so where nothing else can, in lists and after a cancellation."""
+        self.enter(phase, message)
+        workflow.upsert_memo({"outcome": message})
+
+    def record(self, end: RunEnd) -> None:
+        """A run is over."""
+        self.state.record(end)
+        self._show()
+
+    def _message(self) -> str:
+        ended = self.state.completed + self.state.failed + self.state.canceled
+        return (
+            f"{self.told().capitalize()}." if self.state.phase == BatchPhase.RUNNING and ended else self.state.message
+        )
+
+    def told(self) -> str:
+        """How the runs ended, in words."""
+        counts = self.state.counts()
+        parts = {
+            "completed": counts.completed,
+            "failed": counts.failed,
+            "canceled": counts.canceled,
+            "in flight": counts.running,
+            "waiting": counts.waiting,
+        }
+        return ", ".join(f"{count} {what}" for what, count in parts.items() if count or what == "completed")
+
+    def progress(self, running: list[RunRef]) -> BatchProgress:
+        """The answer to the query `progress`."""
+        state = self.state
+        return BatchProgress(
+            phase=state.phase,
+            since=state.since,
+            message=self._message(),
+            counts=state.counts(),
+            concurrency=state.concurrency,
+            running=running,
+            failures=state.failures,
+            failure_types=state.failure_types,
+        )
+
+    def result(self) -> BatchResult:
+        """What the batch returns."""
+        state = self.state
+        return BatchResult(counts=state.counts(), failures=state.failures, failure_types=state.failure_types)
+
+    def _show(self) -> None:
+        """Costs no event; read by the Web UI as Markdown."""
+        state = self.state
+        counts = state.counts()
+        lines = [f"**{state.phase}** since {state.since:%Y-%m-%d %H:%M:%S} UTC", "", self._message(), ""]
+        lines += ["| completed | in flight | waiting | failed | canceled |", "|---|---|---|---|---|"]
+        lines += [
+            f"| {counts.completed} of {counts.total} | {counts.running}, at most {state.concurrency} "
+            f"| {counts.waiting} | {counts.failed} | {counts.canceled} |"
+        ]
+        if state.failures:
+            lines += ["", "| Line | Run | Why |", "|---|---|---|"]
+            lines += [_row(end) for end in reversed(state.failures[-_FAILURES_SHOWN:])]
+        workflow.set_current_details("\n".join(lines))
+
+
+def _row(end: RunEnd) -> str:
+    """Others have written the message: in a code span nothing of it is Markdown."""
+    why = " ".join(f"{end.failure or end.status}: {end.message or ''}".replace("`", "'").replace("|", "\\|").split())
+    return f"| {end.number} | `{end.workflow_id}` | `{why}` |"
