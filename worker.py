@@ -19,6 +19,7 @@ from temporalio.worker import Worker
 
 import logs
 from activities.download import Download
+from activities.finished_runs import FinishedRuns
 from activities.poll import Poll
 from activities.request_pages import RequestPages
 from activities.review_assets import ReviewAssets
@@ -78,7 +79,7 @@ async def build_worker(settings: WorkerSettings, client: Client) -> AsyncIterato
             task_queue=settings.task_queue,
             workflows=[GenerateVideo, ReviewAsset, GenerateBatch, KeepRequestPage],
             activities=[
-                Validate(settings.output, fetcher).validate,
+                Validate(settings.output, fetcher, FinishedRuns(settings.base_url)).validate,
                 reviews.review_assets,
                 assets.upload_assets,
                 assets.asset_state,

@@ -8,10 +8,12 @@ from temporalio.exceptions import ApplicationError
 
 from activities.check_media import TurnMissed, check_media
 from activities.errors import final, passing
+from activities.finished_runs import FinishedRuns
 from activities.heartbeat import heartbeating
 from manxue.checked_request import CheckedRequest
 from manxue.failure import FailureDetails, FailureType
 from manxue.problem import Problem, problem, sentence
+from manxue.render_times import RenderTimes
 from manxue.request import Verdict, check_request
 from media.fetch import Fetcher
 from media.output import OutputInvalid, open_output, output_problem
@@ -42,13 +44,16 @@ class Validated(BaseModel):
 
     request: CheckedRequest
     warnings: list[Problem] = []
+    render_times: RenderTimes | None = None
+    """What finished runs teach about how long it will take."""
 
 
 class Validate:
     """Checks requests and their media against the provider's rules, and that the video will have a place to go."""
 
-    def __init__(self, default_output: str, fetcher: Fetcher) -> None:
+    def __init__(self, default_output: str, fetcher: Fetcher, finished_runs: FinishedRuns) -> None:
         self._default_output = default_output
+        self._finished_runs = finished_runs
         self._prober = Prober(fetcher)
 
     @activity.defn(name="validate")
@@ -63,10 +68,12 @@ class Validate:
             told = problems[:_MOST_PROBLEMS]
             message = f"the input has {len(problems)} problem{'s' * (len(problems) != 1)}: {sentence(told)}"
             raise final(FailureType.INVALID_REQUEST, message[:2000], FailureDetails(problems=told))
+        self._finished_runs.look_up(verdict.request.model)
         async with heartbeating(lambda: None):
             warnings = await self._check_media(verdict, given)
             await self._require_output(given.output)
-        return Validated(request=verdict.request, warnings=warnings)
+            render_times = await self._finished_runs.render_times(verdict.request)
+        return Validated(request=verdict.request, warnings=warnings, render_times=render_times)
 
     async def _check_media(self, verdict: Verdict, given: ValidateInput) -> list[Problem]:
         """The warnings."""

@@ -16,6 +16,7 @@ from workflows.input_fields import Duration, FairnessKey, Seconds, StrictInput, 
 from workflows.template import Numbering, Template
 
 __all__ = [
+    "Estimate",
     "FailureDetails",
     "FailureType",
     "GenerateVideoInput",
@@ -175,6 +176,24 @@ class Decision(BaseModel):
     actions: tuple[str, ...] = ("adopt", "resubmit", "abandon")
 
 
+class Estimate(BaseModel):
+    """How long renders like this one usually take: ranges in seconds, in which eight of ten lie."""
+
+    total: tuple[float, float]
+    """From the accepted submission to the finished render."""
+    queue: tuple[float, float] | None = None
+    """How much of it is spent in the provider's queue; null where nobody could tell."""
+    render: tuple[float, float] | None = None
+    based_on: int = 0
+    """How many finished runs taught it. 0: nothing was learned, and `total` is a presumption."""
+    level: Literal["alike", "model", "default"] = "default"
+    """Whether those were of the same model, duration and mode, or only of the same model."""
+    since: datetime | None = None
+    """When the provider accepted the task; null before, and where nobody knows."""
+    overdue: bool = False
+    """Whether the render takes longer than usual."""
+
+
 class Progress(BaseModel):
     """The answer to the query `progress`."""
 
@@ -185,6 +204,9 @@ class Progress(BaseModel):
     """The provider's own word."""
     percent: float | None = None
     eta: datetime | None = None
+    """When the render is likely to be finished; null where nothing was learned, and when it is overdue."""
+    estimate: Estimate | None = None
+    """Null until the request has been checked."""
     polls: int = 0
     next_poll_at: datetime | None = None
     message: str

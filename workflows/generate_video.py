@@ -92,6 +92,7 @@ class GenerateVideo:
         except ActivityError as error:
             end_by(error, FailureType.DEADLINE_EXCEEDED)
         state.given, state.request, state.warnings = read.given, checked.request, checked.warnings
+        state.render_times = checked.render_times
 
     async def _review(self) -> CheckedRequest:
         """Media that need it go through the asset library; the request comes back with `asset://` in their place."""
@@ -113,6 +114,7 @@ class GenerateVideo:
         if state.task_id is None:
             if state.given.task_id:
                 state.task_id, state.adopted, state.poll_requested = state.given.task_id, True, True
+                state.accepted_earlier = True
             else:
                 self._journal.enter(Phase.SUBMITTING, "The task is being submitted to the provider.")
                 state.task_id = await self._submission.run(request)

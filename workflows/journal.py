@@ -1,16 +1,19 @@
 """Keeps everyone informed: the `progress` query, search attributes, and the current details in the Web UI."""
 
 from datetime import datetime
+from typing import Any
 
 from temporalio import workflow
 from temporalio.common import SearchAttributeKey
 from temporalio.exceptions import ApplicationError
 
+from activities.finished_runs import RENDER_MEMO
 from manxue.failure import FailureDetails
 from manxue.redact import capped
 from workflows.contract import MEMO_OUTCOME, MEMO_SUMMARY, MEMO_VIDEO, Decision, Phase, Preview, Progress, Video
 from workflows.decision import Place
 from workflows.details import details
+from workflows.estimate import describe_estimate, estimate_of, eta_of, lesson
 from workflows.next_steps import CANCELED
 from workflows.run_state import Ending, RunState
 from workflows.server_address import server_address
@@ -83,11 +86,13 @@ class Journal:
 
     def _end(self, phase: Phase, message: str) -> None:
         self.enter(phase, message)
-        memo = {MEMO_OUTCOME: capped(message)}
+        memo: dict[str, Any] = {MEMO_OUTCOME: capped(message)}
         if self.state.video:
             memo[MEMO_VIDEO] = self.state.video.uri
         if self.state.request and MEMO_SUMMARY not in workflow.memo():
             memo[MEMO_SUMMARY] = summary(self.state.request)
+        if taught := lesson(self.state):
+            memo[RENDER_MEMO] = taught
         workflow.upsert_memo(memo)
 
     def ask(self, why: str) -> None:
@@ -103,13 +108,15 @@ class Journal:
 
     def progress(self) -> Progress:
         """The answer to the query `progress`."""
-        state = self.state
+        state, now = self.state, workflow.now()
         return Progress(
             phase=state.phase,
             since=state.since,
             task_id=state.task_id,
             provider_status=state.provider_status,
             percent=state.percent,
+            eta=eta_of(state, now),
+            estimate=estimate_of(state, now),
             polls=state.polls,
             next_poll_at=state.next_poll_at,
             message=state.message,
@@ -142,4 +149,5 @@ class Journal:
         """Bring the current details up to date. Costs no event; the Web UI asks for them by a query."""
         info = workflow.info()
         place = Place(info.workflow_id, info.namespace, server_address())
-        workflow.set_current_details(details(self.state, place))
+        estimate = describe_estimate(self.progress(), workflow.now())
+        workflow.set_current_details(details(self.state, place, estimate))

@@ -2,11 +2,12 @@
 
 from datetime import datetime, timedelta
 
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from manxue.asset_review import AssetReview
 from manxue.checked_request import CheckedRequest
 from manxue.problem import Problem
+from manxue.render_times import RenderTimes, Seen
 from workflows.contract import Decision, GenerateVideoInput, Phase, Preview, Provider, Video
 
 _PATIENCE = timedelta(hours=24)
@@ -41,6 +42,8 @@ class RunState(BaseModel):
     """Media reference -> asset id; None before the review."""
     reviews: dict[str, AssetReview | None] = {}
     """Media reference -> where its review is, for those that need one; None before it was asked for."""
+    render_times: RenderTimes | None = None
+    """What finished runs taught when this one began; None in a run that began before runs were taught."""
 
     held: timedelta = timedelta(0)
     """Time spent waiting for decisions, which does not count against the deadline."""
@@ -54,6 +57,8 @@ class RunState(BaseModel):
     decided: int = 0
     """How often it was decided to submit again all the same."""
     submitted_at: datetime | None = None
+    accepted_earlier: bool = False
+    """Whether the provider had accepted the task at some unknown time before `submitted_at`."""
 
     polls: int = 0
     poll_requested: bool = False
@@ -62,6 +67,12 @@ class RunState(BaseModel):
     percent: float | None = None
     next_poll_at: datetime | None = None
     provider: Provider = Provider()
+    seen: Seen = Field(default_factory=Seen)
+    """What the polls say of queue and render, in seconds since `submitted_at`."""
+    unfinished_at: float = 0.0
+    """When the task was last known not to be finished, likewise."""
+    finished_at: float | None = None
+    """When it was first known to be finished."""
     trouble: str | None = None
     """What keeps the provider from giving a useful answer; None while it gives one."""
     trouble_since: datetime | None = None

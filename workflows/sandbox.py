@@ -15,6 +15,7 @@ RUNNER = SandboxedWorkflowRunner(
         "workflows.contract",
         "workflows.decision",
         "workflows.details",
+        "workflows.estimate",
         "workflows.input_fields",
         "workflows.next_steps",
         "workflows.planned_times",

@@ -116,7 +116,7 @@ class Submission:
 
     def _found(self, task_id: str) -> str:
         """A task that was accepted some time ago: it may be finished, so the first poll is due at once."""
-        self._journal.state.poll_requested = True
+        self._journal.state.poll_requested = self._journal.state.accepted_earlier = True
         return task_id
 
     async def _decide(self, why: str) -> str | None:

@@ -49,13 +49,12 @@ class Waiting:
 
     async def _pause(self) -> None:
         state = self._state
-        given, request, since = state.given, state.request, state.submitted_at
+        given, request = state.given, state.request
         assert given
         assert request
-        assert since
-        rhythm = cadence(request.model, request.duration, given.poll)
-        since_submission = (workflow.now() - since).total_seconds()
-        planned = rhythm.wait(state.polls, since_submission, workflow.random().random(), self._retry_after)
+        times = None if state.accepted_earlier else state.render_times
+        rhythm = cadence(request.model, request.duration, given.poll, times, state.seen)
+        planned = rhythm.wait(state.polls, self._now(), workflow.random().random(), self._retry_after)
         left = (self._journal.deadline - workflow.now()).total_seconds()
         wait = max(min(planned, left), 0.0)
         if wait and not state.poll_requested:
@@ -68,7 +67,7 @@ class Waiting:
         self._journal.show()
 
     async def _finished(self) -> bool:
-        state = self._state
+        state, asked_at = self._state, self._now()
         try:
             answer = await steps.poll(state, self._journal.deadline - workflow.now())
         except ActivityError as error:
@@ -87,14 +86,21 @@ class Waiting:
                 state.provider = Provider(
                     created=answer.created, actual_duration=answer.actual_duration, amount=answer.amount
                 )
+                state.finished_at = self._now()
                 return True
             case "failed":
                 raise self._failure(
                     FailureType.RENDER_FAILED, f"the provider could not render the video: {answer.reason}"
                 )
             case "queued":
+                state.unfinished_at = asked_at
+                if state.seen.rendering_at is None:
+                    state.seen.queued_at = asked_at
                 self._fine(Phase.QUEUED, "The task waits in the provider's queue.")
             case "processing":
+                state.unfinished_at = asked_at
+                if state.seen.rendering_at is None:
+                    state.seen.rendering_at = max(self._now(), state.seen.queued_at)
                 done = "" if answer.percent is None else f" ({answer.percent:.0f} %)"
                 self._fine(Phase.RENDERING, f"The provider renders the video{done}.")
             case "completed_without_url":
@@ -102,6 +108,11 @@ class Waiting:
             case "unrecognized":
                 self._tolerate(f"the provider answers with the unknown status {answer.word!r}", BOUNDED_PATIENCE)
         return False
+
+    def _now(self) -> float:
+        """Seconds since the submission."""
+        assert self._state.submitted_at
+        return max((workflow.now() - self._state.submitted_at).total_seconds(), 0.0)
 
     def _fine(self, phase: Phase, message: str) -> None:
         self._state.trouble = self._state.trouble_since = None
