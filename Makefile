@@ -9,7 +9,7 @@ LINES ?= 2000
 CONCURRENCY ?= 50
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test lint types unit system browser ui-shots soak soak-batch lock clean
+.PHONY: help install demo test lint types unit system browser ui-shots soak soak-batch bench lock clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -54,6 +54,9 @@ soak: install ## 300 generations through chaos and kills: make soak RUNS=300 MIN
 
 soak-batch: install ## 2,000 requests in one batch: make soak-batch LINES=2000 CONCURRENCY=50
 	$(BIN)/python -m tests.soak.batch --lines $(LINES) --concurrency $(CONCURRENCY)
+
+bench: install ## Measure what is claimed of speed and cost into benchmarks/report.md: make bench BENCH=noticing
+	$(BIN)/python -m benchmarks $(BENCH)
 
 lock: install ## Pin the newest versions that pyproject.toml allows, with hashes
 	$(BIN)/python -m pip install --quiet uv

@@ -10,6 +10,7 @@ import math
 from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from itertools import accumulate, pairwise
+from statistics import median
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, Field
@@ -31,11 +32,15 @@ _LATEST = {"720p": 10.0, "1080p": 10.0, "2k": 20.0, "4k": 60.0}
 ENOUGH = 5
 """Finished renders of the same model, duration and mode that say more than all of the model."""
 _ROUNDS = 10
+_SHORTEST = 0.1
+"""Seconds; an interval without length has no density."""
 _DOUBT = 0.75
-"""Few renders have not shown how different they can be: each interval grows by this share over the root of how many
-there are, at both ends."""
+"""Few renders have not shown how different they can be: the extremes move away from the median by this share, over
+the root of how many there are."""
+_BACK = 0.5
+"""A render that was finished at the first question is taken to have needed this share of the time at least."""
 _TELLING = 0.5
-"""The share of the total within which the end of the queue must be known for it to count as told apart."""
+"""The share of the total within which the end of the queue is known where the two count as told apart."""
 
 
 def _ascending(span: tuple[float, float]) -> tuple[float, float]:
@@ -92,6 +97,8 @@ class RenderTimes(BaseModel):
         """
         if self.total is None or self.render is None:
             return self.total
+        if seen.rendering_at is None and not seen.queued_at:
+            return self.total
         if seen.rendering_at is None:
             return tuple(max(total, seen.queued_at + r) for total, r in zip(self.total, self.render, strict=True))
         doubt = seen.rendering_at - seen.queued_at
@@ -120,26 +127,28 @@ def learn(finished: Iterable[Observed], duration: int, mode: str, provider: str 
     taught_by = alike if len(alike) >= min(ENOUGH, len(same_model)) else same_model
     if not taught_by:
         return RenderTimes(provider=provider)
-    telling = [r for r in taught_by if r.left_queue[1] - r.left_queue[0] <= _TELLING * r.finished[1]]
+    # By all or by none: the polls of long renders tell more, and choosing those would teach that renders are long.
+    unknown = median(r.left_queue[1] - r.left_queue[0] for r in taught_by)
+    told_apart = unknown <= _TELLING * median(r.finished[1] for r in taught_by)
     return RenderTimes(
         runs=len(taught_by),
         level="alike" if taught_by is alike else "model",
         provider=provider,
         total=quantiles([r.finished for r in taught_by]),
-        queue=quantiles([r.left_queue for r in telling]) if telling else None,
-        render=quantiles([_rendered(r) for r in telling]) if telling else None,
+        queue=quantiles([r.left_queue for r in taught_by]) if told_apart else None,
+        render=quantiles([_rendered(r) for r in taught_by]) if told_apart else None,
     )
 
 
 def quantiles(spans: list[tuple[float, float]]) -> Quantiles:
     """The quantiles, at LEVELS, of what is known as intervals only. At least one interval."""
-    doubt = _DOUBT / math.sqrt(len(spans) + 1)
-    wide = [(low * (1 - doubt), max(high * (1 + doubt), low + 1.0)) for low, high in spans]
-    edges = sorted({edge for span in wide for edge in span})
+    spans = [(max(low, high * _BACK), max(high, low + _SHORTEST)) for low, high in spans]
+    edges = sorted({edge for span in spans for edge in span})
     place = {edge: i for i, edge in enumerate(edges)}
-    cells = [(place[low], place[high]) for low, high in wide]
-    reached = [0.0, *accumulate(_consistent(edges, cells))]
-    return tuple(round(interpolated(reached, edges, level * reached[-1]), 1) for level in LEVELS)
+    reached = [0.0, *accumulate(_consistent(edges, [(place[low], place[high]) for low, high in spans]))]
+    doubt = _DOUBT / math.sqrt(len(spans) + 1)
+    found = (interpolated(reached, edges, level * reached[-1]) for level in LEVELS)
+    return tuple(round(moment * (1 + doubt * (2 * level - 1)), 1) for level, moment in zip(LEVELS, found, strict=True))
 
 
 def interpolated(known: Sequence[float], values: Sequence[float], at: float) -> float:

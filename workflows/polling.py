@@ -30,8 +30,10 @@ _JITTER = 0.1
 
 _SHORTEST = 10.0
 """Between two questions that history placed."""
-_LONGEST_WHERE_LIKELY = 25.0
+_LONGEST_WHERE_LIKELY = 28.0
 """Between the lowest and the highest quantile: what is rare counts as well."""
+_FIRST = 1.2
+"""How many questions' worth of hazard lies before the first one: what is rare and early is worth a little less."""
 _SPREAD = 10.0
 """The most by which chance moves a question that history placed."""
 _OVERDUE_SHARE = 1 / 60
@@ -46,9 +48,8 @@ class Likelihood:
     density: tuple[float, ...]
     """Questions a second between neighbouring edges."""
 
-    def next(self, asked_at: float) -> float:
-        """The moment of the next question after one at `asked_at`."""
-        due = 1.0
+    def next(self, asked_at: float, due: float = 1.0) -> float:
+        """The moment of the next question after one at `asked_at`, when so much of the density has passed."""
         for (start, end), density in zip(pairwise(self.edges), self.density, strict=True):
             start = max(start, asked_at)  # noqa: PLW2901 - the part that lies ahead
             if end <= start:
@@ -86,7 +87,7 @@ class Cadence:
         given = self.first if polls == 0 else self.interval
         if given is None:
             assert self.likelihood
-            planned = self.likelihood.next(since_submission) - since_submission
+            planned = self.likelihood.next(since_submission, 1.0 if polls else _FIRST) - since_submission
             spread = max(planned + min(planned * _JITTER, _SPREAD) * (2 * random - 1), _SHORTEST)
         else:
             growing = min((given or 0.0) * _GROWTH ** min(polls - 1, 100), self.max_interval)
