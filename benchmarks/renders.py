@@ -19,11 +19,18 @@ class Spread:
     model: str
     queue: tuple[float, float]
     render: tuple[float, float]
+    or_median: float | None = None
+    """Of every other render, where there are two kinds."""
+    limit: str = ""
+    """Why the best possible is not to be reached here; empty where it is."""
 
     def draw(self, random: Random) -> "Render":
         """One render."""
-        queue, render = (median * math.exp(sigma * random.gauss(0, 1)) for median, sigma in (self.queue, self.render))
-        return Render(queue, queue + render)
+        median, sigma = self.render
+        if self.or_median is not None and random.random() < 0.5:
+            median = self.or_median
+        queue = self.queue[0] * math.exp(self.queue[1] * random.gauss(0, 1))
+        return Render(queue, queue + median * math.exp(sigma * random.gauss(0, 1)))
 
 
 SPREADS = (
@@ -34,6 +41,8 @@ SPREADS = (
     Spread("4k", "sd2_manxue_4k", (120, 1.0), (1800, 0.3)),
     Spread("4k, long queue", "sd2_manxue_4k", (3600, 0.7), (2400, 0.3)),
     Spread("hardly predictable", "sd2_manxue_1080p", (1, 0.1), (180, 0.7)),
+    Spread("narrow", "sd2_manxue_1080p", (5, 0.5), (300, 0.08), limit="the best asks more often than every 10 s"),
+    Spread("two kinds", "sd2_manxue_720p", (10, 0.5), (90, 0.15), 400, "the worker asks between the two kinds as well"),
 )
 """Assumptions, since nobody publishes such figures: the medians of minutes to hours that the vendor speaks of, and
 spreads from narrow to so wide that the past says little."""

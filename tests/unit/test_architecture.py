@@ -71,6 +71,6 @@ def test_what_reads_hostile_bytes_brings_nothing_else_of_ours_into_its_process(p
 
 
 def test_modules_stay_small() -> None:
-    for package in ALLOWED:
+    for package in (*ALLOWED, "benchmarks"):
         for path in (ROOT / package).rglob("*.py"):
             assert len(path.read_text().splitlines()) <= 250, path

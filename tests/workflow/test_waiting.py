@@ -31,6 +31,17 @@ async def test_a_ten_hour_render_is_asked_about_at_a_sane_rate_and_no_history_gr
     assert (await progress(handle))["polls"] == asked
 
 
+async def test_a_server_that_lists_no_runs_holds_nothing_up_and_teaches_nothing(
+    client: Client, provider: Provider, word: str
+) -> None:
+    provider.tasks[word] = Task(word, {"model": "sd2_manxue_720p", "prompt": word, "duration": 4, "ratio": "16:9"})
+    handle = await Runs(client, QUEUE).start(request=request(word), task_id=word, poll={})
+    await outcome(handle)
+    estimate = (await progress(handle))["estimate"]
+    assert (estimate["based_on"], estimate["level"], estimate["since"]) == (0, "default", None)
+    assert "render" not in await (await handle.describe()).memo()
+
+
 async def history_lengths(client: Client, handle: Handle) -> list[int]:
     """Events of each run of the chain."""
     lengths, run_id = [], handle.first_execution_run_id

@@ -1,0 +1,94 @@
+"""When the provider is asked."""
+
+from datetime import timedelta
+from random import Random
+from statistics import fmean, quantiles
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from benchmarks.renders import SPREADS, watch
+from manxue.render_times import Observed, RenderTimes, Seen, learn
+from workflows.contract import Poll
+from workflows.polling import cadence
+
+MODEL = "sd2_manxue_720p"
+chance = st.floats(0, 1, exclude_max=True)
+moments = st.floats(0, 1e5)
+
+
+@st.composite
+def histories(draw: st.DrawFn) -> RenderTimes:
+    """What any finished renders teach."""
+    finished = []
+    for _ in range(draw(st.integers(1, 20))):
+        queued, left, unfinished, done = sorted(draw(st.tuples(*[st.floats(0, 20_000)] * 4)))
+        finished.append(Observed(duration=5, mode="text", left_queue=(queued, left), finished=(unfinished, done)))
+    return learn(finished, 5, "text")
+
+
+def test_without_history_the_first_question_comes_when_a_render_could_be_done_and_then_every_30_to_60_s() -> None:
+    rhythm = cadence(MODEL, 5, Poll())
+    assert rhythm.wait(0, 0, 0.5) == 30
+    assert rhythm.wait(1, 30, 0.5) == 30
+    assert rhythm.wait(50, 3000, 0.5) == 60
+    assert cadence(MODEL, 5, Poll(), RenderTimes()) == rhythm
+
+
+@given(histories(), chance, moments)
+def test_the_callers_rhythm_always_wins(times: RenderTimes, random: float, now: float) -> None:
+    poll = Poll(first=timedelta(seconds=7), interval=timedelta(seconds=1), max_interval=timedelta(seconds=2))
+    for polls in (0, 1, 40):
+        asked = cadence(MODEL, 5, poll, times).wait(polls, now, random)
+        assert asked == cadence(MODEL, 5, poll).wait(polls, now, random)
+    first = Poll(first=timedelta(seconds=100))
+    assert cadence(MODEL, 5, first, times).wait(0, 0, 0.5) == 100
+    longest = Poll(max_interval=timedelta(seconds=40))
+    assert cadence(MODEL, 5, longest, times).wait(9, now, 0.5) == 40
+
+
+@given(histories(), chance, moments, st.floats(0, 1e4))
+def test_history_never_asks_twice_within_10_s_and_never_forgets_a_render_that_is_overdue(
+    times: RenderTimes, random: float, now: float, queued_at: float
+) -> None:
+    assert times.total
+    for seen in (Seen(), Seen(queued_at=queued_at), Seen(queued_at=queued_at, rendering_at=queued_at + 30)):
+        wait = cadence(MODEL, 5, Poll(), times, seen).wait(1, now, random)
+        assert wait >= 10
+        expected = times.completion(seen)
+        assert expected
+        if now > expected[-1]:
+            assert wait <= 1.2 * max(60, now / 50)
+        else:
+            assert now + wait <= 1.2 * max(expected[-1], now + 60) + 60
+
+
+@given(histories(), st.floats(0, 600))
+def test_a_wait_that_the_provider_asks_for_is_kept(times: RenderTimes, retry_after: float) -> None:
+    assert cadence(MODEL, 5, Poll(), times).wait(3, 100, 0.5, retry_after) >= retry_after
+
+
+def test_a_misleading_first_run_of_hours_does_not_blind_the_next_one_for_hours() -> None:
+    hours = Observed(duration=5, mode="text", left_queue=(0, 60), finished=(9000, 9060))
+    assert cadence(MODEL, 5, Poll(), learn([hours], 5, "text")).wait(0, 0, 0.5) < 600
+
+
+def test_with_history_renders_are_noticed_sooner_by_fewer_questions_than_every_30_s() -> None:
+    for spread in SPREADS[:4]:
+        random = Random(f"a seed of this test {spread.name}")
+        finished: list[Observed] = []
+        times = RenderTimes()
+        for number in range(60):
+            if number % 10 == 0:
+                times = learn(finished, 5, "text")
+
+            def rhythm(polls: int, now: float, seen: Seen, times: RenderTimes = times) -> float:
+                return cadence(spread.model, 5, Poll(), times, seen).wait(polls, now, random.random())  # noqa: B023
+
+            finished.append(watch(spread.draw(random), rhythm).observed)
+        renders = [spread.draw(random) for _ in range(300)]
+        learned, fixed = ([watch(render, r) for render in renders] for r in (rhythm, lambda *_: 30.0))
+        assert fmean(n.polls for n in learned) < fmean(n.polls for n in fixed), spread.name
+        for percentile in (50, 95):
+            late, fixed_late = (quantiles([n.delay for n in ns], n=100)[percentile - 1] for ns in (learned, fixed))
+            assert late < fixed_late, spread.name
