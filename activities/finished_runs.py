@@ -15,7 +15,6 @@ from pydantic import ValidationError
 from temporalio import activity
 from temporalio.client import Client
 from temporalio.common import SearchAttributeKey
-from temporalio.service import RPCError
 
 from manxue.checked_request import CheckedRequest
 from manxue.render_times import Observed, RenderTimes, learn
@@ -79,7 +78,7 @@ class FinishedRuns:
         try:
             known.finished, known.taught = await self._list(client, task_queue, model), {}
             good_for = min(max(len(known.finished), 0.1) * _GOOD_FOR_EACH, _GOOD_FOR)
-        except (RPCError, ValueError) as error:
+        except Exception as error:  # whatever it is: a run goes on without
             log.info("finished_runs.unknown", model=model, error=str(error))
             good_for = _AFTER_FAILURE
         finally:
