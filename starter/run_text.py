@@ -8,6 +8,7 @@ from datetime import datetime
 from starter.display import clean, size, span
 from starter.download_progress import DownloadProgress
 from workflows.contract import Phase, Progress
+from workflows.estimate import describe_estimate
 
 _STEPS = {
     Phase.REVIEWING_ASSETS: "review",
@@ -67,10 +68,11 @@ def percentage(moment: Moment, now: datetime) -> str:
 def expectation(moment: Moment, now: datetime) -> str | None:
     """How long it usually takes, in words; None when nobody knows, or when it is over."""
     progress = moment.progress
-    if moment.ended or progress is None or progress.eta is None or progress.phase not in _AT_THE_PROVIDER:
+    if moment.ended or progress is None or not (told := describe_estimate(progress, now)):
         return None
-    left = progress.eta - now
-    return f"expected in {span(left)}" if left.total_seconds() > 0 else "taking longer than expected"
+    if progress.eta and progress.eta > now:
+        told += f"; expected in {span(progress.eta - now)}"
+    return told
 
 
 def steps(timeline: Mapping[Phase, datetime], until: datetime) -> str:

@@ -9,7 +9,7 @@ import pytest
 from starter.display import clean, span
 from starter.download_progress import DownloadProgress
 from starter.run_text import Moment, ahead, expectation, line, news, percentage, steps
-from workflows.contract import Phase, Progress
+from workflows.contract import Estimate, Phase, Progress
 
 BEGAN = datetime(2026, 1, 31, 12, tzinfo=UTC)
 
@@ -55,9 +55,12 @@ def test_the_next_poll_counts_down_to_one_second_and_then_the_provider_is_asked(
 
 
 def test_an_expected_end_is_marked_as_expected_and_its_passing_is_said() -> None:
-    now = moment(Phase.RENDERING, RENDERING, eta=at(102))
-    assert (percentage(now, at(52)), expectation(now, at(52))) == ("~50 %", "expected in 50 s")
-    assert (percentage(now, at(500)), expectation(now, at(500))) == ("~99 %", "taking longer than expected")
+    usual = Estimate(total=(60, 180), based_on=40, since=at(2))
+    now = moment(Phase.RENDERING, RENDERING, eta=at(102), estimate=usual)
+    assert percentage(now, at(52)) == "~50 %"
+    assert expectation(now, at(52)) == "usually 60 s to 3 min; expected in 50 s"
+    assert percentage(now, at(500)) == "~99 %"
+    assert expectation(now, at(500)) == "usually 60 s to 3 min; taking longer than usual"
 
 
 def test_a_download_is_told_in_bytes_and_rate_and_then_as_being_checked() -> None:
