@@ -16,6 +16,7 @@ from temporalio import activity
 from temporalio.client import Client
 from temporalio.common import SearchAttributeKey
 
+from activities.visibility import quoted
 from manxue.checked_request import CheckedRequest
 from manxue.render_times import Observed, RenderTimes, learn
 
@@ -88,7 +89,7 @@ class FinishedRuns:
     async def _list(self, client: Client, task_queue: str, model: str) -> list[Observed]:
         """The newest come first by the server's own order."""
         wanted = {"WorkflowType": "GenerateVideo", "ExecutionStatus": "Completed", "TaskQueue": task_queue}
-        query = " AND ".join(f'{name} = "{_plain(value)}"' for name, value in {**wanted, "ManxueModel": model}.items())
+        query = " AND ".join(f"{name} = {quoted(value)}" for name, value in {**wanted, "ManxueModel": model}.items())
         by_task: dict[str, Observed] = {}
         async for run in client.list_workflows(
             query, limit=_MOST_RUNS, page_size=_MOST_RUNS, rpc_timeout=_LONGEST_LOOK
@@ -101,10 +102,3 @@ class FinishedRuns:
                 except ValidationError:
                     continue
         return list(by_task.values())
-
-
-def _plain(value: str) -> str:
-    """A value for a query. Raises ValueError where it would end its quotes."""
-    if '"' in value or "\\" in value:
-        raise ValueError("the name cannot be part of a query")
-    return value
