@@ -13,6 +13,7 @@ from temporalio.testing import WorkflowEnvironment
 from tests.support.processes import API_KEY
 from tests.support.provider import Provider
 from tests.support.runs import Runs, request, until_phase
+from workflows import policies
 
 Review = dict[str, Any]
 
@@ -104,3 +105,24 @@ async def test_a_review_that_was_terminated_from_outside_is_asked_for_again(
     await env.sleep(timedelta(minutes=11))
     assert len(provider.uploads) == uploads + 2
     await handle.cancel()
+
+
+async def test_what_lists_show_of_a_review_survives_continue_as_new(
+    env: WorkflowEnvironment,
+    client: Client,
+    ask: Callable[[], Awaitable[Review]],
+    word: str,
+    state: dict[str, str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(policies, "EVENTS_PER_RUN", 30)
+    await ask()
+    await env.sleep(timedelta(minutes=1))
+    first = (await client.get_workflow_handle(f"asset-{word}").describe()).run_id
+    for _ in range(15):
+        review = await ask()
+    description = await client.get_workflow_handle(f"asset-{word}").describe()
+    assert description.run_id != first
+    memo = await description.memo()
+    assert (memo["state"], memo["asset_id"]) == ("active", review["asset_id"])
+    assert memo["references"] == [f"https://media.example.com/{word}.png"]
