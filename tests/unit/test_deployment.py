@@ -9,6 +9,9 @@ import yaml
 from settings import WorkerSettings
 from tests.support.processes import ROOT
 
+NOT_SHIPPED = {"tests", "benchmarks"}
+"""Packages that no worker imports."""
+
 
 @pytest.fixture
 def compose() -> dict[str, Any]:
@@ -44,7 +47,7 @@ def test_the_image_holds_everything_that_the_worker_imports() -> None:
     copied = set(re.findall(r"^COPY (.+)$", (ROOT / "Dockerfile").read_text(), re.M))
     names = {name for line in copied for name in line.split()}
     for path in ROOT.iterdir():
-        if path.suffix == ".py" or (path.is_dir() and (path / "__init__.py").exists() and path.name != "tests"):
+        if path.suffix == ".py" or (path.is_dir() and (path / "__init__.py").exists() and path.name not in NOT_SHIPPED):
             assert path.name in names, path.name
 
 
