@@ -95,7 +95,8 @@ def facts(result: VideoResult, link: str | None) -> None:
     say(f"  {picture}, {video.codec} {sound}, {size(video.bytes)}")
     say(f"  sha256 {video.sha256}")
     if result.preview:
-        say(f"  pictures {location(result.preview.poster_uri)} {location(result.preview.contact_sheet_uri)}")
+        say(f"  poster {location(result.preview.poster_uri)}")
+        say(f"  contact sheet {location(result.preview.contact_sheet_uri)}")
     price = "" if result.provider.amount is None else f", cost {result.provider.amount:g}"
     say(f"  task {result.task_id}{price}")
     problems(result.warnings, "warning: ", "yellow")

@@ -141,7 +141,7 @@ async def test_open_shows_the_video_or_a_picture_and_says_why_when_it_cannot(
     made = await cli.run("generate", "--prompt", word, "--id", word, *output)
     path = Path(made.out.strip())
     poster, sheet = (str(path.with_name(f"{word}{ending}")) for ending in (POSTER, SHEET))
-    assert f"\n  pictures {poster} {sheet}\n" in made.err
+    assert f"\n  poster {poster}\n  contact sheet {sheet}\n" in made.err
     show = ("open", word)
     told = await cli.run_all(show, (*show, "--poster"), (*show, "--contact-sheet"), (*show, "--poster", "--print"))
     assert [(one.code, one.out) for one in told] == [(0, "")] * 3 + [(0, f"{poster}\n")]
