@@ -29,8 +29,6 @@ class BatchLine(BaseModel):
     """A `GenerateVideoInput` as JSON."""
     again: bool = False
     """Its run ended without a video, and is started again under the same id: what was bought by then is adopted."""
-    summary: str | None = None
-    """One line for the Web UI."""
 
 
 class RequestPage(BaseModel):

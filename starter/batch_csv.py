@@ -15,7 +15,7 @@ from workflows.contract import GenerateVideoInput, Poll
 LIST_SEPARATOR = "|"
 """Between entries of a list in one cell. In a URL it must be written %7C."""
 
-_INPUT = tuple(name for name in GenerateVideoInput.model_fields if name not in ("request", "extra", "poll"))
+_INPUT = tuple(name for name in GenerateVideoInput.model_fields if name not in ("request", "extra", "poll", "template"))
 _POLL = tuple(f"poll.{name}" for name in Poll.model_fields)
 _EXTRA = "extra."
 _COLUMNS = (*FIELDS, *_INPUT, *_POLL)

@@ -11,7 +11,6 @@ from manxue.problem import Problem
 from starter.batch_file import BatchFile, Entry
 from starter.inputs import InvalidInput, check, output_url
 from starter.staging import LocalMedia
-from workflows.user_metadata import summary
 
 REQUEST_DEFAULTS = ("model", "duration", "ratio")
 INPUT_DEFAULTS = ("output", "deadline", "tenant", "priority")
@@ -67,7 +66,7 @@ class BatchOrder:
         """As a batch under that id is given them."""
         ids = run_ids(batch_id, (line.fingerprint for line in self.lines))
         return [
-            BatchLine(number=line.number, workflow_id=run_id, input=line.fields, summary=_told(line))
+            BatchLine(number=line.number, workflow_id=run_id, input=line.fields)
             for line, run_id in zip(self.lines, ids, strict=True)
         ]
 
@@ -120,7 +119,3 @@ def _composed(content: Any, defaults: Mapping[str, Any], poll: Mapping[str, floa
     if poll:
         fields.setdefault("poll", dict(poll))
     return fields
-
-
-def _told(line: Ordered) -> str:
-    return f"line {line.number} · {summary(line.request)}"

@@ -3,8 +3,10 @@
 from temporalio import workflow
 
 from manxue.batch import RunEnd, RunRef
+from manxue.markdown import code, table, text
 from workflows.batch_contract import BatchPhase, BatchProgress, BatchResult
 from workflows.batch_state import BatchState
+from workflows.contract import MEMO_OUTCOME
 
 _FAILURES_SHOWN = 20
 
@@ -31,7 +33,7 @@ class BatchJournal:
     def end(self, phase: BatchPhase, message: str) -> None:
         """The batch is over; the memo says so where nothing else can, in lists and after a cancellation."""
         self.enter(phase, message)
-        workflow.upsert_memo({"outcome": message})
+        workflow.upsert_memo({MEMO_OUTCOME: message})
 
     def record(self, end: RunEnd) -> None:
         """A run is over."""
@@ -79,19 +81,18 @@ class BatchJournal:
         """Costs no event; read by the Web UI as Markdown."""
         state = self.state
         counts = state.counts()
-        lines = [f"**{state.phase}** since {state.since:%Y-%m-%d %H:%M:%S} UTC", "", self._message(), ""]
-        lines += ["| completed | in flight | waiting | failed | canceled |", "|---|---|---|---|---|"]
-        lines += [
-            f"| {counts.completed} of {counts.total} | {counts.running}, at most {state.concurrency} "
-            f"| {counts.waiting} | {counts.failed} | {counts.canceled} |"
-        ]
+        since = f"{state.since:%Y-%m-%d %H:%M:%S} UTC"
+        lines = [f"**{state.phase}** since {since}", "", text(self._message()), ""]
+        head = ("completed", "in flight", "waiting", "failed", "canceled")
+        flying = f"{counts.running}, at most {state.concurrency}"
+        row = (f"{counts.completed} of {counts.total}", flying, counts.waiting, counts.failed, counts.canceled)
+        lines += table(head, [list(map(str, row))])
         if state.failures:
-            lines += ["", "| Line | Run | Why |", "|---|---|---|"]
-            lines += [_row(end) for end in reversed(state.failures[-_FAILURES_SHOWN:])]
+            latest = reversed(state.failures[-_FAILURES_SHOWN:])
+            lines += ["", *table(("line", "run", "why"), map(_row, latest))]
         workflow.set_current_details("\n".join(lines))
 
 
-def _row(end: RunEnd) -> str:
-    """Others have written the message: in a code span nothing of it is Markdown."""
-    why = " ".join(f"{end.failure or end.status}: {end.message or ''}".replace("`", "'").replace("|", "\\|").split())
-    return f"| {end.number} | `{end.workflow_id}` | `{why}` |"
+def _row(end: RunEnd) -> list[str]:
+    why = f"{end.failure or end.status}: {end.message}" if end.message else end.failure or end.status
+    return [str(end.number), code(end.workflow_id), text(why)]

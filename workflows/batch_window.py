@@ -6,7 +6,7 @@ reset or a termination of the batch; those that this run finds in flight are loo
 
 import asyncio
 from collections.abc import Callable, Coroutine
-from typing import Any
+from typing import Any, TypedDict
 
 from temporalio import workflow
 from temporalio.common import Priority, WorkflowIDReusePolicy
@@ -14,8 +14,11 @@ from temporalio.exceptions import FailureError, WorkflowAlreadyStartedError
 
 from activities.run_ends import end_of, run_ends
 from manxue.batch import BatchLine, RunEnd, RunRef
-from workflows.contract import GENERATE_VIDEO
+from manxue.markdown import text
+from workflows.contract import GENERATE_VIDEO, MEMO_SUMMARY
 from workflows.policies import RUN_ENDS, told
+from workflows.run_input import judge
+from workflows.user_metadata import static_details, summary
 
 
 class Window:
@@ -82,9 +85,8 @@ class Window:
                     if line.again
                     else WorkflowIDReusePolicy.REJECT_DUPLICATE
                 ),
-                memo={"batch": workflow.info().workflow_id, "line": line.number},
                 priority=_priority(line.input),
-                static_summary=line.summary or f"line {line.number}",
+                **_shown(line),
             )
         except WorkflowAlreadyStartedError:
             del self._starting[run.workflow_id]
@@ -122,6 +124,25 @@ class Window:
         self._tasks.discard(task)
         if not task.cancelled() and (error := task.exception()):
             self._broken = error
+
+
+class _Shown(TypedDict):
+    memo: dict[str, Any]
+    static_summary: str
+    static_details: str | None
+
+
+def _shown(line: BatchLine) -> _Shown:
+    """What lists and the Web UI show of a run before it has begun."""
+    memo = {"batch": workflow.info().workflow_id, "line": line.number}
+    name, request = f"line {line.number}", judge(line.input)[2]
+    if request is None:
+        return _Shown(memo=memo, static_summary=name, static_details=None)
+    return _Shown(
+        memo={**memo, MEMO_SUMMARY: summary(request)},
+        static_summary=text(f"{name} · {summary(request)}"),
+        static_details=static_details(request),
+    )
 
 
 def _priority(given: dict[str, Any]) -> Priority:

@@ -9,10 +9,11 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     ),
     "demo": ("manxue demo", "manxue demo --keep"),
     "batch": (
-        "manxue batch requests.jsonl --concurrency 20",
-        "manxue batch status batch-requests-1a2b3c4d",
-        "manxue batch retry batch-requests-1a2b3c4d",
-        "manxue batch report batch-requests-1a2b3c4d --out report.html",
+        "manxue batch requests.csv --model sd2_manxue_720p --concurrency 20",
+        "manxue batch requests.jsonl --skip-invalid --output ./videos --detach",
+        "manxue batch status batch-spring",
+        "manxue batch retry batch-spring",
+        "manxue batch report batch-spring --out report.html",
     ),
     "schedule": (
         'manxue schedule create daily --cron "0 9 * * 1-5" --timezone Europe/Berlin --request scene.yaml --preview 5',

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -158,6 +159,21 @@ async def test_a_cancelled_batch_cancels_what_is_in_flight_and_starts_nothing_mo
     assert len(provider.creates_of(word)) == 2
 
 
+def _completed(count: int, now: dict[str, Any]) -> bool:
+    return bool(now["counts"]["completed"] >= count)
+
+
+async def all_rendering(runs: Runs, handle: Handle, count: int) -> None:
+    """Wait until so many runs are in flight, and all of them at the provider."""
+    async with asyncio.timeout(90):
+        while True:
+            ids = [run["workflow_id"] for run in (await progress(handle))["running"]]
+            phases = [(await progress(runs.client.get_workflow_handle(run_id)))["phase"] for run_id in ids]
+            if phases == ["rendering"] * count:
+                return
+            await asyncio.sleep(0.2)
+
+
 async def test_a_killed_worker_changes_nothing(
     short: tuple[Runs, WorkerProcess], folder: Path, worker_env: dict[str, str], provider: Provider, word: str
 ) -> None:
@@ -165,15 +181,14 @@ async def test_a_killed_worker_changes_nothing(
     rendering = True
     provider.on_query[word] = lambda task: provider.status(task, "processing") if rendering else None
     handle = await start(runs, word, lines(word, 18), concurrency=6)
-    for orders in (6, 12):
+    for seen in (0, 6):
         rendering = True
-        async with asyncio.timeout(60):
-            while sum(task.queries > 0 for task in provider.tasks.values() if word in task.body["prompt"]) < orders:
-                await asyncio.sleep(0.1)
+        await until(handle, partial(_completed, seen))
+        await all_rendering(runs, handle, 6)
         worker.kill()
         worker = WorkerProcess(folder, worker_env | {"MANXUE_TASK_QUEUE": word}, events=60).ready()
         rendering = False
-        await until(handle, lambda now: now["counts"]["completed"] >= 1)
+        await until(handle, partial(_completed, 6))
     assert (await outcome(handle))["counts"]["completed"] == 18
     worker.kill()
     assert len(provider.creates_of(word)) == 18
