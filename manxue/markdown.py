@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 
 _SPECIAL = re.compile(r"[\\`*{}\[\]<>|~&#$]|(?<![^\W_])_|_(?![^\W_])")
 """An underscore inside a word means nothing."""
+_ESCAPED = re.compile(r"\\([^\w\s])")
 _AT_THE_START = re.compile(r"[-+=]|\d+(?=[.)])")
 """What would begin a list or underline a heading."""
 _UNSEEN = {"Cc", "Cf", "Cs", "Co"}
@@ -29,6 +30,11 @@ def text(value: str) -> str:
         return escaped
     length = start.end() if start[0].isdigit() else 0
     return f"{escaped[:length]}\\{escaped[length:]}"
+
+
+def plain(markdown: str) -> str:
+    """What `text` was given, give or take white space."""
+    return _ESCAPED.sub(r"\1", markdown)
 
 
 def code(value: str) -> str:

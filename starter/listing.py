@@ -13,6 +13,7 @@ from temporalio.common import SearchAttributeKey
 from temporalio.service import RPCError, RPCStatusCode
 
 from activities.visibility import is_searchable, quoted
+from manxue.markdown import plain
 from workflows.contract import GENERATE_VIDEO, MEMO_SUMMARY
 
 _PHASE, _MODEL, _TASK_ID, _TENANT = (
@@ -179,7 +180,7 @@ def _state(execution: WorkflowExecution) -> str:
 async def _static_summary(client: Client, execution: WorkflowExecution) -> str | None:
     handle = client.get_workflow_handle(execution.id, run_id=execution.run_id)
     try:
-        return await (await handle.describe()).static_summary()
+        return plain(await (await handle.describe()).static_summary() or "") or None
     except RPCError as error:
         if error.status is not RPCStatusCode.NOT_FOUND:
             raise

@@ -23,6 +23,7 @@ from starter.run_text import Moment
 from workflows.contract import Phase, Progress
 
 _NO_WORKER = "no worker"
+_FINAL = (Phase.COMPLETED, Phase.FAILED, Phase.CANCELED)
 _CALLS_FOR_SOMEBODY = (_NO_WORKER, Phase.NEEDS_DECISION)
 _WIDEST_BAR = 30
 _BESIDE_THE_BAR = 36
@@ -82,7 +83,8 @@ class ProgressView:
             case Progress():
                 began = min(update.timeline.values(), default=run.description.start_time)
                 rate = _rate(beats, download)
-                moment = Moment(began, update.phase, update.message, update, download, rate, update.timeline)
+                ended = update.since if update.phase in _FINAL else None
+                moment = Moment(began, update.phase, update.message, update, download, rate, update.timeline, ended)
         self._rows[run.id] = _Row(run.id, label, moment, beats)
         if before and _said(before.moment) == _said(moment):
             return

@@ -52,6 +52,13 @@ def running_stack(directory: Path = STATE_DIRECTORY) -> LocalState | None:
     return state
 
 
+def nearest_stack() -> LocalState | None:
+    """The stack that runs in this directory, or in the nearest one above it."""
+    here = Path.cwd()
+    found = (running_stack(directory / STATE_DIRECTORY) for directory in (here, *here.parents))
+    return next(filter(None, found), None)
+
+
 @contextmanager
 def announced(directory: Path, state: LocalState) -> Iterator[None]:
     """Let others find the stack while the block lasts."""

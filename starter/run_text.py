@@ -54,8 +54,8 @@ def share(moment: Moment, now: datetime) -> tuple[float | None, bool]:
     if progress.percent is not None:
         return progress.percent / 100, True
     begun = progress.timeline.get(Phase.QUEUED, progress.since)
-    if progress.eta and progress.eta > begun:
-        return min((now - begun) / (progress.eta - begun), 0.99), False
+    if progress.eta and progress.estimate:  # not by the ETA, which moves on with the time
+        return min((now - begun).total_seconds() / max(progress.estimate.total[1], 1.0), 0.99), False
     return None, True
 
 

@@ -3,7 +3,7 @@
 from temporalio import workflow
 
 from manxue.batch import RunEnd, RunRef
-from manxue.markdown import code, table, text
+from manxue.markdown import code, text
 from workflows.batch_contract import BatchPhase, BatchProgress, BatchResult
 from workflows.batch_state import BatchState
 from workflows.contract import MEMO_OUTCOME
@@ -83,16 +83,20 @@ class BatchJournal:
         counts = state.counts()
         since = f"{state.since:%Y-%m-%d %H:%M:%S} UTC"
         lines = [f"**{state.phase}** since {since}", "", text(self._message()), ""]
-        head = ("completed", "in flight", "waiting", "failed", "canceled")
-        flying = f"{counts.running}, at most {state.concurrency}"
-        row = (f"{counts.completed} of {counts.total}", flying, counts.waiting, counts.failed, counts.canceled)
-        lines += table(head, [list(map(str, row))])
+        # Lists: the Web UI gives the cells of a table no room.
+        lines += [
+            f"- **Completed:** {counts.completed} of {counts.total}",
+            f"- **In flight:** {counts.running}, at most {state.concurrency}",
+            f"- **Waiting:** {counts.waiting}",
+            f"- **Failed:** {counts.failed}",
+            f"- **Canceled:** {counts.canceled}",
+        ]
         if state.failures:
             latest = reversed(state.failures[-_FAILURES_SHOWN:])
-            lines += ["", *table(("line", "run", "why"), map(_row, latest))]
+            lines += ["", "**Latest failures**", "", *map(_line, latest)]
         workflow.set_current_details("\n".join(lines))
 
 
-def _row(end: RunEnd) -> list[str]:
+def _line(end: RunEnd) -> str:
     why = f"{end.failure or end.status}: {end.message}" if end.message else end.failure or end.status
-    return [str(end.number), code(end.workflow_id), text(why)]
+    return f"- line {end.number}, {code(end.workflow_id)}: {text(why)}"

@@ -1,6 +1,8 @@
 """`manxue batch start` and `retry`: from a file, or from what another batch has left, to a batch that goes on."""
 
 import re
+import shlex
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -81,8 +83,7 @@ def start(
         for found in order.problems:
             display.say(f"skipped: {found}", "yellow")
         if order.problems:
-            name = batch_id.removeprefix("batch-")
-            display.say(f"when they are mended, this starts only them: manxue batch {file} --key {name}", "dim")
+            display.say(f"when they are mended, this starts only them: {_again(batch_id, key)}", "dim")
         batch = await existing(session.client, batch_id, order.fingerprint)
         is_new = batch is None
         if batch is None:
@@ -137,3 +138,9 @@ def retry(
         await _begun(session, again, is_new=is_new, detach=detach, as_json=as_json)
 
     in_session(work)
+
+
+def _again(batch_id: str, key: str | None) -> str:
+    """The command as it was given, for the same batch."""
+    words = [word for word in sys.argv[1:] if word != "--skip-invalid"]
+    return shlex.join(["manxue", *words, *([] if key else ["--key", batch_id.removeprefix("batch-")])])

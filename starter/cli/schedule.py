@@ -1,7 +1,6 @@
 """`manxue schedule`: renders that come again and again, as Temporal Schedules that start `GenerateVideo`."""
 
 import json
-from datetime import UTC, datetime
 
 import typer
 
@@ -69,7 +68,7 @@ def pause(name: given.Name, note: given.Note = None) -> None:
 
     async def work(session: Session) -> None:
         found = await Recurring.find(session.client, name)
-        await found.handle.pause(note=note or f"paused by `manxue schedule pause` at {datetime.now(UTC):%F %T} UTC")
+        await found.handle.pause(note=note or found.description.schedule.state.note)
         display.say(f"paused: {name}; go on: manxue schedule unpause {name}")
 
     in_session(work)
@@ -80,9 +79,7 @@ def unpause(name: given.Name, note: given.Note = None) -> None:
 
     async def work(session: Session) -> None:
         found = await Recurring.find(session.client, name)
-        await found.handle.unpause(
-            note=note or f"unpaused by `manxue schedule unpause` at {datetime.now(UTC):%F %T} UTC"
-        )
+        await found.handle.unpause(note=note or found.description.schedule.state.note)
         say_done(session, await Recurring.find(session.client, name), f"{name} goes on; the next times:")
 
     in_session(work)

@@ -14,7 +14,7 @@ from settings import Settings, load
 from starter import display
 from starter.cli.exit_codes import INTERRUPTED, UNAVAILABLE, Stopped
 from starter.execution import Execution
-from starter.local_state import LocalState, running_stack
+from starter.local_state import LocalState, nearest_stack
 from starter.run import Run
 
 _EXPLICIT = ("TEMPORAL_ADDRESS", "TEMPORAL_PROFILE", "TEMPORAL_CONFIG_FILE")
@@ -48,8 +48,8 @@ class Session:
 
 
 def stack_in_use() -> LocalState | None:
-    """The local stack that runs in this directory, unless the environment names another Temporal server."""
-    stack = running_stack()
+    """The local stack that runs in this directory or above it, unless the environment names another Temporal server."""
+    stack = nearest_stack()
     elsewhere = any(os.environ.get(name) for name in _EXPLICIT)
     return None if stack and elsewhere and os.environ.get("TEMPORAL_ADDRESS") != stack.address else stack
 

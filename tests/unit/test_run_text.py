@@ -57,7 +57,7 @@ def test_the_next_poll_counts_down_to_one_second_and_then_the_provider_is_asked(
 def test_an_expected_end_is_marked_as_expected_and_its_passing_is_said() -> None:
     usual = Estimate(total=(60, 180), based_on=40, since=at(2))
     now = moment(Phase.RENDERING, RENDERING, eta=at(102), estimate=usual)
-    assert percentage(now, at(52)) == "~50 %"
+    assert percentage(now, at(92)) == "~50 %"
     assert expectation(now, at(52)) == "usually 60 s to 3 min; expected in 50 s"
     assert percentage(now, at(500)) == "~99 %"
     assert expectation(now, at(500)) == "usually 60 s to 3 min; taking longer than usual"
