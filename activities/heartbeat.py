@@ -11,7 +11,7 @@ _BEATS_PER_TIMEOUT = 6
 
 
 @asynccontextmanager
-async def heartbeating(details: Callable[[], Any], longest: float = 10.0) -> AsyncIterator[None]:
+async def heartbeating(details: Callable[[], Any] = lambda: None, longest: float = 10.0) -> AsyncIterator[None]:
     """Heartbeat with `details()` while the block runs, several times per heartbeat timeout of the activity.
 
     `longest` is the most seconds between two beats; the worker passes on no more than one in 2 s.

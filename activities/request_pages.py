@@ -40,7 +40,7 @@ class RequestPages:
     @activity.defn(name="check_page")
     async def check_page(self, page_id: str) -> list[LineProblem]:
         """What is wrong with its lines, in their order."""
-        async with heartbeating(lambda: None):
+        async with heartbeating():
             page = await self.read_page(page_id)
             found = [(line.number, problem) for line in page.lines for problem in self._check(line.input)]
         return [LineProblem(number=number, problem=problem) for number, problem in found[:_MOST_PROBLEMS]]

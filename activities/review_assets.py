@@ -48,7 +48,7 @@ class ReviewAssets:
     @activity.defn(name="review_assets")
     async def review_assets(self, given: AssetsToReview) -> dict[str, AssetReview]:
         """Reference -> where its review is now. What is `reviewing` will be signalled to the calling workflow."""
-        async with heartbeating(lambda: None):
+        async with heartbeating():
             reviews = await asyncio.gather(
                 *(self._ask(kind, url, given.known.get(url)) for url, kind in given.references.items())
             )

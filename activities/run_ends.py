@@ -45,7 +45,7 @@ def end_of(run: RunRef, error: BaseException | None) -> RunEnd:
 async def run_ends(runs: list[RunRef]) -> list[RunEnd]:
     """Wait until at least one of the runs is over, and tell of all that are. None after half an hour without any."""
     wait, waited = _FIRST_WAIT, 0.0
-    async with heartbeating(lambda: None):
+    async with heartbeating():
         while True:
             found = await _look(runs)
             # A worker that stops does not wait for this: the workflow asks again, and another one looks.

@@ -36,7 +36,7 @@ class UploadAssets:
     @activity.defn(name="upload_assets")
     async def upload_assets(self, asset: AssetToReview) -> UploadedAsset:
         """Submit an asset for review. A definite no to the call, not to the content, is AssetRefused."""
-        async with heartbeating(lambda: None):
+        async with heartbeating():
             (url,) = (await reachable([asset.reference])).values()
             try:
                 return await self._uploads.ask(f"{asset.kind} {url}") or UploadedAsset()
@@ -46,7 +46,7 @@ class UploadAssets:
     @activity.defn(name="asset_state")
     async def asset_state(self, asset_id: str) -> AssetState | None:
         """Look up the review of an asset. None when the look-up failed: ask again."""
-        async with heartbeating(lambda: None):
+        async with heartbeating():
             try:
                 return await self._look_ups.ask(asset_id)
             except (AuthenticationFailed, InsufficientBalance) as error:

@@ -69,7 +69,7 @@ class Validate:
             message = f"the input has {len(problems)} problem{'s' * (len(problems) != 1)}: {sentence(told)}"
             raise final(FailureType.INVALID_REQUEST, message[:2000], FailureDetails(problems=told))
         self._finished_runs.look_up(verdict.request.model)
-        async with heartbeating(lambda: None):
+        async with heartbeating():
             warnings = await self._check_media(verdict, given)
             await self._require_output(given.output)
             render_times = await self._finished_runs.render_times(verdict.request)

@@ -1,7 +1,6 @@
 """Any JSON at all, read as the input of `GenerateVideo`: never an exception, always a list of what is wrong."""
 
 import json
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -14,6 +13,7 @@ from temporalio.api.common.v1 import Payload
 from temporalio.common import RawValue
 from temporalio.exceptions import ApplicationError
 
+from activities.visibility import is_searchable
 from manxue.checked_request import CheckedRequest
 from manxue.failure import FailureDetails, FailureType
 from manxue.problem import Problem, problem, sentence, unknown_field
@@ -22,8 +22,6 @@ from workflows.contract import GENERATE_VIDEO, GenerateVideoInput, Numbering, Po
 from workflows.rendering import MOST_BYTES, RENDERED, render
 from workflows.run_state import ContinuedRun, RunState
 
-_UNLISTED = re.compile(r'[\\"\x00-\x1f\x7f]')
-"""In a workflow id: the server finds no run by such an id in its lists."""
 _MOST_PROBLEMS = 100
 """Told of one input: they travel to an activity, in a payload whose size Temporal limits."""
 _RESOLUTIONS = '{"action": "adopt", "task_id": "..."}, {"action": "resubmit"} or {"action": "abandon"}'
@@ -85,7 +83,7 @@ def read_input(raw: RawValue | ArgumentCount, workflow_id: str = "", planned_for
     A template is filled in for the time that it names itself, or else for `planned_for`.
     """
     read = _read(raw, planned_for)
-    if _UNLISTED.search(workflow_id):
+    if not is_searchable(workflow_id):
         hint = "must not have quotes, backslashes or control characters: what was bought under it could not be found"
         problems = [problem("workflow id", "format", workflow_id, hint), *read.problems]
         return RunInput(None, problems, read.fields)
