@@ -20,6 +20,7 @@ from starter.cli.batch_watching import wait_and_show
 from starter.cli.session import Session, in_session, stack_in_use
 from starter.execution import NotPossible
 from starter.inputs import InvalidInput, seconds
+from starter.ordered_before import refuse_what_was_ordered
 from starter.staging import LocalMedia, staging_place
 from workflows.batch_contract import DEFAULT_CONCURRENCY, MOST_CONCURRENCY
 
@@ -87,12 +88,15 @@ def start(
         batch = await existing(session.client, batch_id, order.fingerprint)
         is_new = batch is None
         if batch is None:
+            lines = order.batch_lines(batch_id)
+            if key is None:
+                await refuse_what_was_ordered(session.client, source, lines)
             await media.upload()
             batch, is_new = await start_batch(
                 session.client,
                 session.settings.task_queue,
                 batch_id,
-                order.batch_lines(batch_id),
+                lines,
                 order.fingerprint,
                 concurrency,
                 source,

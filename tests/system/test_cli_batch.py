@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -85,6 +86,25 @@ async def test_fifty_lines_three_of_them_bad_and_two_renders_that_fail(
 
     report = await cli.run("batch", "report", batch_id)
     assert (cli.folder / report.out.strip()).read_text().count('class="completed"') == 50
+
+
+async def test_a_changed_file_does_not_pay_again_for_what_it_had_before(
+    cli: CommandLine, provider: Provider, word: str
+) -> None:
+    name = jsonl(cli.folder / f"{word}.jsonl", [f"{word} 1", f"{word} 2"])
+    assert (await cli.run("batch", name)).code == 0
+    jsonl(cli.folder / name, [f"{word} 1", f"{word} 2", f"{word} 3"])
+
+    refused = await cli.run("batch", name)
+    assert refused.code == 2
+    assert "2 of 3 different lines" in refused.err
+    assert len(provider.creates_of(word)) == 2
+
+    (key,) = re.findall(r"`--key (\S+)`", " ".join(refused.err.split()))
+    assert (await cli.run("batch", name, "--key", key)).code == 0
+    assert len(provider.creates_of(word)) == 3
+    assert (await cli.run("batch", name, "--key", word)).code == 0
+    assert len(provider.creates_of(word)) == 6
 
 
 async def look_at(report: Path, hostile: str) -> None:
