@@ -33,6 +33,7 @@ from media.fetch import AddressGuard, Fetcher
 from media.output import OutputInvalid, open_output
 from media.storage import OutputUnavailable
 from settings import SettingsError, WorkerSettings, load
+from starter.nexus_service import ManxueService
 from workflows.argument_count import ArgumentCountInterceptor
 from workflows.generate_batch import GenerateBatch
 from workflows.generate_video import GenerateVideo
@@ -90,6 +91,7 @@ async def build_worker(settings: WorkerSettings, client: Client) -> AsyncIterato
                 pages.check_page,
                 run_ends,
             ],
+            nexus_service_handlers=[ManxueService()],
             workflow_runner=RUNNER,
             interceptors=[ArgumentCountInterceptor(), ServerAddressInterceptor(address)],
             max_cached_workflows=settings.max_cached_workflows,

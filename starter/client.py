@@ -1,7 +1,7 @@
 """Starting runs of `GenerateVideo`, by name with plain JSON as any other service would: no worker code is imported."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypedDict
 
 from temporalio.client import Client
 from temporalio.common import Priority, WorkflowIDReusePolicy
@@ -11,10 +11,20 @@ from manxue.batch import fingerprint
 from manxue.checked_request import CheckedRequest
 from starter.run import Run
 from workflows.contract import GENERATE_VIDEO, MEMO_SUMMARY
+from workflows.priority import priority_of
 from workflows.user_metadata import static_details, static_summary, summary
 
 FINGERPRINT = "request_sha256"
 """Memo field: tells whether a workflow id is used again for the same request."""
+
+
+class StartOptions(TypedDict):
+    """What a run is started with besides its input."""
+
+    memo: dict[str, Any]
+    priority: Priority
+    static_summary: str | None
+    static_details: str | None
 
 
 class OtherRequest(Exception):
@@ -35,7 +45,7 @@ async def start(
     to names of their content: the same content is the same request, wherever it lies. The flag says whether the run is
     new. Raises OtherRequest when the id was used for something else to be rendered.
     """
-    ordered = fingerprint(fields, contents)
+    options = start_options(fields, request, contents)
     try:
         await client.start_workflow(
             GENERATE_VIDEO,
@@ -43,17 +53,37 @@ async def start(
             id=workflow_id,
             task_queue=task_queue,
             id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
-            memo={FINGERPRINT: ordered, MEMO_SUMMARY: summary(request)},
-            priority=Priority(priority_key=fields.get("priority"), fairness_key=fields.get("tenant")),
-            static_summary=static_summary(request),
-            static_details=static_details(request),
+            **options,
         )
     except WorkflowAlreadyStartedError:
         run = await Run.find(client, workflow_id)
-        if (await run.description.memo()).get(FINGERPRINT, ordered) != ordered:
+        if not await is_same_request(run, options):
             raise OtherRequest(
                 f"{workflow_id} was started with another request; use another --key or --id for this one, "
                 f"or look at that one: manxue status {workflow_id}"
             ) from None
         return run, False
     return await Run.find(client, workflow_id), True
+
+
+def start_options(
+    fields: Mapping[str, Any], request: CheckedRequest | None, contents: Mapping[str, str] | None = None
+) -> StartOptions:
+    """What lists and the Web UI show of a run before it has begun, and its place on the task queue.
+
+    `request` is the checked request in `fields`, or None where it is wrong; `contents` as in `start`.
+    """
+    memo = {FINGERPRINT: fingerprint(fields, contents)}
+    shown = {MEMO_SUMMARY: summary(request)} if request else {}
+    return StartOptions(
+        memo={**memo, **shown},
+        priority=priority_of(fields),
+        static_summary=static_summary(request) if request else None,
+        static_details=static_details(request) if request else None,
+    )
+
+
+async def is_same_request(run: Run, options: StartOptions) -> bool:
+    """Whether the run was started for what the options are for. One that does not tell counts as the same."""
+    ordered = options["memo"][FINGERPRINT]
+    return bool((await run.description.memo()).get(FINGERPRINT, ordered) == ordered)

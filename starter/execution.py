@@ -1,7 +1,7 @@
 """One workflow execution, as what is asked of it and how it answers. Prints nothing."""
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
@@ -20,7 +20,7 @@ from temporalio.service import RPCError, RPCStatusCode
 
 _SILENT = (RPCStatusCode.CANCELLED, RPCStatusCode.DEADLINE_EXCEEDED)
 _PATIENCE = 10.0
-"""Seconds that a worker has to answer. At 20 s the server says that none has taken an update, and the SDK asks anew."""
+"""At 20 s the server says that no worker has taken an update, and the SDK asks anew."""
 
 
 class NoWorkerAnswers(Exception):
@@ -47,6 +47,8 @@ class Execution:
 
     handle: WorkflowHandle[Any, Any]
     description: WorkflowExecutionDescription
+    patience: float = field(default=_PATIENCE, kw_only=True)
+    """Seconds that a worker has to answer."""
 
     @property
     def id(self) -> str:
@@ -68,7 +70,7 @@ class Execution:
         """Ask. Raises NoWorkerAnswers, or NotPossible when it never got as far as a worker."""
         try:
             # Not `rpc_timeout`: the SDK tries again when two queries wait side by side, each time with that anew.
-            async with asyncio.timeout(_PATIENCE):
+            async with asyncio.timeout(self.patience):
                 return await self.handle.query(name, result_type=result_type)
         except TimeoutError as error:
             raise self._silence() from error
@@ -79,14 +81,15 @@ class Execution:
         except WorkflowQueryFailedError as error:
             raise NotPossible(error.message) from error
 
-    async def update(self, name: str, *args: Any) -> Any:
-        """Steer. Raises NotPossible and NoWorkerAnswers."""
+    async def update(self, name: str, *args: Any, update_id: str | None = None) -> Any:
+        """Steer. The same `update_id` again is the same update. Raises NotPossible and NoWorkerAnswers."""
         try:
             accepted = await self.handle.start_update(
                 name,
                 args=list(args),
+                id=update_id,
                 wait_for_stage=WorkflowUpdateStage.ACCEPTED,
-                rpc_timeout=timedelta(seconds=_PATIENCE),
+                rpc_timeout=timedelta(seconds=self.patience),
             )
             return await accepted.result()
         except WorkflowUpdateFailedError as error:

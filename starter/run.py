@@ -88,6 +88,10 @@ class Run(Execution):
         """Ask the provider at once. Raises NotPossible and NoWorkerAnswers."""
         return await self.update(POLL_NOW_UPDATE)
 
-    async def resolve(self, resolution: Resolution) -> Any:
-        """Decide about a submission whose outcome is unknown. Raises NotPossible and NoWorkerAnswers."""
-        return await self.update(RESOLVE_SUBMISSION_UPDATE, resolution.model_dump(mode="json", exclude_none=True))
+    async def resolve(self, resolution: Resolution, update_id: str | None = None) -> Any:
+        """Decide about a submission whose outcome is unknown. Raises NotPossible and NoWorkerAnswers.
+
+        The same `update_id` again is the same decision.
+        """
+        given = resolution.model_dump(mode="json", exclude_none=True)
+        return await self.update(RESOLVE_SUBMISSION_UPDATE, given, update_id=update_id)

@@ -9,7 +9,7 @@ from collections.abc import Callable, Coroutine
 from typing import Any, TypedDict
 
 from temporalio import workflow
-from temporalio.common import Priority, WorkflowIDReusePolicy
+from temporalio.common import WorkflowIDReusePolicy
 from temporalio.exceptions import FailureError, WorkflowAlreadyStartedError
 
 from activities.run_ends import end_of, run_ends
@@ -17,6 +17,7 @@ from manxue.batch import BatchLine, RunEnd, RunRef
 from manxue.markdown import text
 from workflows.contract import GENERATE_VIDEO, MEMO_SUMMARY
 from workflows.policies import RUN_ENDS, told
+from workflows.priority import priority_of
 from workflows.run_input import judge
 from workflows.user_metadata import static_details, summary
 
@@ -85,7 +86,7 @@ class Window:
                     if line.again
                     else WorkflowIDReusePolicy.REJECT_DUPLICATE
                 ),
-                priority=_priority(line.input),
+                priority=priority_of(line.input),
                 **_shown(line),
             )
         except WorkflowAlreadyStartedError:
@@ -142,13 +143,4 @@ def _shown(line: BatchLine) -> _Shown:
         memo={**memo, MEMO_SUMMARY: summary(request)},
         static_summary=text(f"{name} · {summary(request)}"),
         static_details=static_details(request),
-    )
-
-
-def _priority(given: dict[str, Any]) -> Priority:
-    """What is wrong in them is for the run itself to tell."""
-    key, tenant = given.get("priority"), given.get("tenant")
-    return Priority(
-        priority_key=key if type(key) is int and 1 <= key <= 5 else None,
-        fairness_key=tenant if isinstance(tenant, str) and len(tenant.encode()) <= 64 else None,
     )

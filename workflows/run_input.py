@@ -162,11 +162,21 @@ def read_resolution(raw: RawValue) -> Resolution:
     try:
         return Resolution.model_validate_json(raw.payload.data or b"null")
     except ValidationError as error:
-        problems = [_problem(e) for e in error.errors()]
+        problems = problems_of(error, Resolution)
         kind = FailureType.INVALID_REQUEST
         message = f"{sentence(problems)}; give {_RESOLUTIONS}"
         details = FailureDetails(problems=problems).model_dump(mode="json")
         raise ApplicationError(message, details, type=kind, non_retryable=True) from None
+
+
+def problems_of(error: ValidationError, model: type[BaseModel]) -> list[Problem]:
+    """What is wrong with something smaller than the input of a run: a `model` without parts."""
+    return [
+        unknown_field(str(e["loc"][-1]), list(model.model_fields), f"{model.__name__} has no such field")
+        if e["type"] == "extra_forbidden"
+        else _problem(e)
+        for e in error.errors()
+    ]
 
 
 def _argument(hint: str, given: Any) -> Problem:

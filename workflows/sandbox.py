@@ -21,6 +21,7 @@ RUNNER = SandboxedWorkflowRunner(
         "workflows.planned_times",
         "workflows.policies",
         "workflows.polling",
+        "workflows.priority",
         "workflows.rendering",
         "workflows.review_state",
         "workflows.run_input",
