@@ -14,17 +14,17 @@ from temporalio.service import RPCError, RPCStatusCode
 _NOT_OURS = (RPCStatusCode.PERMISSION_DENIED, RPCStatusCode.UNAUTHENTICATED, RPCStatusCode.UNIMPLEMENTED)
 
 
-class EndpointNotMade(Exception):
-    """The endpoint is not as it was asked for; the text says why and what to do."""
+class EndpointRefused(Exception):
+    """There is an endpoint of this name that leads elsewhere, or the name is none; the text says what to do."""
 
 
-class EndpointElsewhere(EndpointNotMade):
-    """There is an endpoint of this name, and it leads elsewhere."""
+class EndpointNotAllowed(Exception):
+    """The server lets nobody make endpoints by its API (Temporal Cloud); the text says how else they are made."""
 
 
 @dataclass(frozen=True)
 class Target:
-    """Where an endpoint leads. Both empty: out of this server."""
+    """Where an endpoint leads. Both empty: to a URL."""
 
     namespace: str
     task_queue: str
@@ -36,8 +36,7 @@ class Target:
 async def ensure_endpoint(client: Client, name: str, task_queue: str, replace: bool = False) -> bool:
     """Make the endpoint `name` lead to the task queue in the client's namespace; whether that changed anything.
 
-    Raises EndpointElsewhere when it leads elsewhere, unless `replace`; EndpointNotMade when the name is none, or where
-    the server lets nobody make endpoints by its API (Temporal Cloud).
+    One that leads elsewhere is changed only with `replace`. Raises EndpointRefused, EndpointNotAllowed and RPCError.
     """
     target = Target(client.namespace, task_queue)
     worker = EndpointTarget.Worker(namespace=target.namespace, task_queue=target.task_queue)
@@ -50,19 +49,22 @@ async def ensure_endpoint(client: Client, name: str, task_queue: str, replace: b
         if (there := target_of(found)) == target:
             return False
         if not replace:
-            raise EndpointElsewhere(f"the endpoint {name} leads to {there}")
+            raise EndpointRefused(
+                f"the endpoint {name} leads to {there}; give another --endpoint, or let it lead to {target} from now "
+                "on, for everybody who calls it: --replace"
+            )
         spec.description.CopyFrom(found.spec.description)
         await client.operator_service.update_nexus_endpoint(
             UpdateNexusEndpointRequest(id=found.id, version=found.version, spec=spec)
         )
     except RPCError as error:
         if error.status is RPCStatusCode.INVALID_ARGUMENT:
-            raise EndpointNotMade(f"the server refuses the endpoint {name}: {error.message}") from error
+            raise EndpointRefused(f"the server refuses the endpoint {name}: {error.message}") from error
         if error.status not in _NOT_OURS:
             raise
-        raise EndpointNotMade(
-            f"the server lets nobody make a Nexus endpoint here ({error.message}); have one made that leads to {target}"
-            f": in Temporal Cloud by its UI, or: tcld nexus endpoint create --name {name} --target-namespace "
+        raise EndpointNotAllowed(
+            f"the server lets nobody make a Nexus endpoint this way ({error.message}); have one made that leads to "
+            f"{target}, in Temporal Cloud by its UI or: tcld nexus endpoint create --name {name} --target-namespace "
             f"{target.namespace} --target-task-queue {target.task_queue} --allow-namespace CALLERS_NAMESPACE"
         ) from error
     return True

@@ -129,8 +129,10 @@ def _refuse(kind: HandlerErrorType, problems: list[Problem]) -> NoReturn:
 
 
 def _failed(error: NoWorkerAnswers | NotPossible) -> NoReturn:
+    """Never tried again by the server: five errors that are close the endpoint to the caller's whole namespace for a
+    minute, `generate` included (Temporal's circuit breaker)."""
     if isinstance(error, NoWorkerAnswers):
-        raise HandlerError(str(error), type=HandlerErrorType.UPSTREAM_TIMEOUT, retryable_override=True) from None
+        raise HandlerError(str(error), type=HandlerErrorType.UPSTREAM_TIMEOUT, retryable_override=False) from None
     cause = error.__cause__
     reason = cause.cause if isinstance(cause, WorkflowUpdateFailedError) else None
     raise HandlerError(str(error), type=HandlerErrorType.CONFLICT, retryable_override=False) from reason

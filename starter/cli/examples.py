@@ -44,7 +44,7 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     "local": ("manxue local", "manxue local --speed 600 --state ./other", "manxue local --real"),
     "worker": ("manxue worker",),
     "emulator": ("manxue emulator --port 8090 --speed 60", "manxue emulator --chaos 7"),
-    "setup": ("manxue setup",),
+    "setup": ("manxue setup", "manxue setup --nexus", "manxue setup --nexus --endpoint video --replace"),
     "doctor": ("manxue doctor", "manxue doctor --json"),
 }
 

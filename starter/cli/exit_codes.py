@@ -15,6 +15,7 @@ from starter.dev_server import LocalStackFailed
 from starter.execution import NotPossible, NoWorkerAnswers
 from starter.inputs import InvalidInput
 from starter.local_state import StateUnusable
+from starter.nexus_endpoint import EndpointNotAllowed, EndpointRefused
 from starter.outcome import RunFailed
 from starter.request_file import RequestFileUnreadable
 from starter.reviews import ReviewNotFound
@@ -78,13 +79,27 @@ def _told(error: Exception) -> int:
             for found in error.problems:
                 display.say(f"  {found}")
             return BAD_INPUT
-        case SettingsError() | RequestFileUnreadable() | OtherRequest() | ScheduleExists() | ScheduleRefused():
+        case (
+            SettingsError()
+            | RequestFileUnreadable()
+            | OtherRequest()
+            | ScheduleExists()
+            | ScheduleRefused()
+            | EndpointRefused()
+        ):
             display.error(str(error))
             return BAD_INPUT
         case RunNotFound() | ReviewNotFound() | ScheduleNotFound() | NotPossible():
             display.error(str(error))
             return NOT_NOW
-        case TemporalUnavailable() | NoWorkerAnswers() | LocalStackFailed() | StateUnusable() | StagingFailed():
+        case (
+            TemporalUnavailable()
+            | NoWorkerAnswers()
+            | LocalStackFailed()
+            | StateUnusable()
+            | StagingFailed()
+            | EndpointNotAllowed()
+        ):
             display.error(str(error))
             return UNAVAILABLE
         case RPCError():

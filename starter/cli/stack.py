@@ -12,7 +12,9 @@ from starter.cli.exit_codes import UNAVAILABLE, Stopped
 from starter.cli.session import Session, in_session
 from starter.local import LocalStack, StackOptions, local_stack, stop_on_signals
 from starter.local_state import STATE_DIRECTORY
+from starter.nexus_endpoint import ensure_endpoint
 from workflows.contract import SEARCH_ATTRIBUTES
+from workflows.nexus_contract import ENDPOINT
 
 Speed = Annotated[float, typer.Option(min=0.01, help="How many times faster than the provider the emulator is.")]
 
@@ -60,7 +62,15 @@ def _announce(stack: LocalStack) -> None:
     display.say("Ctrl-C stops everything.")
 
 
-def setup() -> None:
+def setup(
+    nexus: Annotated[
+        bool, typer.Option("--nexus", help="Also make the Nexus endpoint, for workflows of other namespaces.")
+    ] = False,
+    endpoint: Annotated[str, typer.Option(metavar="NAME", help="The endpoint's name.")] = ENDPOINT,
+    replace: Annotated[
+        bool, typer.Option("--replace", help="Change an endpoint of that name which leads elsewhere.")
+    ] = False,
+) -> None:
     """Register the search attributes in the Temporal namespace; a worker does the same when it starts."""
 
     async def work(session: Session) -> None:
@@ -71,6 +81,11 @@ def setup() -> None:
             display.say(f"registered in the namespace {namespace}: {', '.join(added)}")
         if present:
             display.say(f"registered before in the namespace {namespace}: {', '.join(present)}")
+        if nexus:
+            queue = session.settings.task_queue
+            changed = await ensure_endpoint(session.client, endpoint, queue, replace)
+            now = "now leads" if changed else "leads already"
+            display.say(f"the Nexus endpoint {endpoint} {now} to the task queue {queue} in the namespace {namespace}")
 
     in_session(work)
 
