@@ -6,6 +6,7 @@ from typing import Any, TypedDict
 from temporalio.client import Client
 from temporalio.common import Priority, WorkflowIDReusePolicy
 from temporalio.exceptions import WorkflowAlreadyStartedError
+from temporalio.service import RPCError, RPCStatusCode
 
 from manxue.batch import fingerprint
 from manxue.checked_request import CheckedRequest
@@ -57,7 +58,7 @@ async def start(
         )
     except WorkflowAlreadyStartedError:
         run = await Run.find(client, workflow_id)
-        if not await is_same_request(run, options):
+        if not await is_same_request(client, run, options["memo"][FINGERPRINT], contents):
             raise OtherRequest(
                 f"{workflow_id} was started with another request; use another --key or --id for this one, "
                 f"or look at that one: manxue status {workflow_id}"
@@ -83,7 +84,24 @@ def start_options(
     )
 
 
-async def is_same_request(run: Run, options: StartOptions) -> bool:
-    """Whether the run was started for what the options are for. One that does not tell counts as the same."""
-    ordered = options["memo"][FINGERPRINT]
-    return bool((await run.description.memo()).get(FINGERPRINT, ordered) == ordered)
+async def is_same_request(client: Client, run: Run, ordered: str, contents: Mapping[str, str] | None = None) -> bool:
+    """Whether the run was started for the request with the fingerprint `ordered`, by whatever client.
+
+    One whose beginning is gone counts as the same. Raises RPCError.
+    """
+    known = (await run.description.memo()).get(FINGERPRINT) or await _fingerprint_of(client, run, contents)
+    return known in (None, ordered)
+
+
+async def _fingerprint_of(client: Client, run: Run, contents: Mapping[str, str] | None) -> str | None:
+    """From the input of the first run of the chain; None after its retention."""
+    first = run.description.raw_description.workflow_execution_info.first_run_id
+    try:
+        async for event in client.get_workflow_handle(run.id, run_id=first).fetch_history_events(page_size=1):
+            payloads = event.workflow_execution_started_event_attributes.input.payloads
+            values = await client.data_converter.decode(payloads)
+            return fingerprint(values[0], contents) if values and isinstance(values[0], dict) else None
+    except RPCError as error:
+        if error.status is not RPCStatusCode.NOT_FOUND:
+            raise
+    return None

@@ -20,7 +20,7 @@ from temporalio.exceptions import ApplicationError, WorkflowAlreadyStartedError
 
 from manxue.failure import FailureDetails, FailureType
 from manxue.problem import Problem, problem, sentence
-from starter.client import is_same_request, start_options
+from starter.client import FINGERPRINT, is_same_request, start_options
 from starter.execution import NotPossible, NoWorkerAnswers
 from starter.run import Run, RunNotFound
 from workflows.contract import GENERATE_VIDEO, Progress, Resolution
@@ -33,7 +33,7 @@ _PATIENCE = 6.0
 M = TypeVar("M", bound=BaseModel)
 
 
-class _Generate(nexus.TemporalOperationHandler[RawValue, dict[str, Any]]):
+class GenerateHandler(nexus.TemporalOperationHandler[RawValue, dict[str, Any]]):
     """Starts a run, joins one that has the id already, or answers with the result of one that has ended well."""
 
     async def start_operation(
@@ -52,7 +52,7 @@ class _Generate(nexus.TemporalOperationHandler[RawValue, dict[str, Any]]):
             return await start(id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE)
         except WorkflowAlreadyStartedError:
             run = await _find(workflow_id)
-        if not await is_same_request(run, options):
+        if not await is_same_request(client.client, run, options["memo"][FINGERPRINT]):
             hint = "belongs to a run that was started with another request; give this one an id of its own"
             _refuse(HandlerErrorType.CONFLICT, [problem("workflow_id", "conflict", workflow_id, hint)])
         if run.description.status is WorkflowExecutionStatus.COMPLETED:
@@ -66,6 +66,12 @@ class _Generate(nexus.TemporalOperationHandler[RawValue, dict[str, Any]]):
         """Of everybody who waits for the run. The token may come from anybody, so the run is looked up."""
         await (await _find(options.workflow_id)).handle.cancel()
 
+    async def cancel_activity(
+        self, ctx: nexus.TemporalCancelOperationContext, options: nexus.CancelActivityOptions
+    ) -> None:
+        """No operation of this service has an activity behind it, but anybody can write such a token."""
+        raise HandlerError("there is no such operation", type=HandlerErrorType.NOT_FOUND, retryable_override=False)
+
 
 @service_handler(name=SERVICE)
 class ManxueService:
@@ -74,7 +80,7 @@ class ManxueService:
     @operation_handler(name=GENERATE)
     def generate(self) -> OperationHandler[RawValue, dict[str, Any]]:
         """Generate a video."""
-        return _Generate()
+        return GenerateHandler()
 
     @sync_operation(name=PROGRESS)
     async def progress(self, ctx: StartOperationContext, raw: RawValue) -> Progress:

@@ -1,4 +1,5 @@
-"""`python -m tests.support.dying_worker POINT`: the worker, killed by SIGKILL at a point around a create call."""
+"""`python -m tests.support.dying_worker POINT`: the worker, killed by SIGKILL at a point around what must not be done
+twice."""
 
 import os
 import signal
@@ -9,10 +10,13 @@ import worker
 from activities.submission_record import RecordKeeper, SubmissionRecord
 from manxue.answers import CreatedTask
 from manxue.client import ManxueClient
+from starter.nexus_service import GenerateHandler
 
+STARTED = "after an operation has started its run"
 POINTS = ("before sending is recorded", "after sending is recorded", "after the answer", "after accepted is recorded")
 
 _write, _create = RecordKeeper.write, ManxueClient.create
+_start = GenerateHandler.start_operation
 
 
 def _die() -> None:
@@ -34,7 +38,15 @@ async def _create_or_die(self: ManxueClient, body: dict[str, Any]) -> CreatedTas
     return task
 
 
+async def _start_or_die(self: GenerateHandler, *given: Any) -> Any:
+    result = await _start(self, *given)
+    if sys.argv[1] == STARTED:
+        _die()
+    return result
+
+
 if __name__ == "__main__":
+    GenerateHandler.start_operation = _start_or_die  # type: ignore[method-assign, assignment]
     RecordKeeper.write = _write_or_die  # type: ignore[method-assign]
     ManxueClient.create = _create_or_die  # type: ignore[method-assign]
     sys.exit(worker.main())

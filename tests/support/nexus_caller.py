@@ -21,7 +21,6 @@ class CallManxue:
             result = await client.execute_operation(
                 call["operation"],
                 call["input"],
-                output_type=dict[str, Any] | None,
                 schedule_to_close_timeout=timedelta(seconds=call.get("seconds", 120)),
             )
         except NexusOperationError as error:

@@ -64,7 +64,8 @@ class DevServer:
     def __init__(self, folder: Path) -> None:
         self.port = free_port()
         self.address = f"127.0.0.1:{self.port}"
-        self._ui_port = free_port()
+        self._ui_port, self._http_port = free_port(), free_port()
+        self.http_url = f"http://127.0.0.1:{self._http_port}"
         self.ui_url = f"http://127.0.0.1:{self._ui_port}"
         self._folder = folder
         self.start()
@@ -72,7 +73,7 @@ class DevServer:
     def start(self) -> None:
         """Start it, again on the same port and file after a `kill`."""
         command = [str(BIN / "temporal"), "server", "start-dev", "--ui-disable-news-fetch", "--log-level", "error"]
-        command += ["--port", str(self.port), "--http-port", str(free_port()), "--metrics-port", str(free_port())]
+        command += ["--port", str(self.port), "--http-port", str(self._http_port), "--metrics-port", str(free_port())]
         command += ["--ui-port", str(self._ui_port), "--db-filename", str(self._folder / "temporal.db")]
         command += ["--sqlite-pragma", "journal_mode=wal", "--sqlite-pragma", "synchronous=normal"]
         self._process = spawn(command, self._folder / "temporal.log")

@@ -3,6 +3,7 @@
 import re
 from pathlib import Path
 
+from temporalio.api.workflowservice.v1 import ListNamespacesRequest
 from temporalio.client import Client
 
 from tests.support.processes import API_KEY
@@ -24,10 +25,19 @@ async def leaks(address: str, folder: Path) -> list[str]:
 
 async def _histories(address: str) -> dict[str, bytes]:
     """Every event of every run, payloads as they are, by workflow and run id."""
-    client = await Client.connect(address)
     histories = {}
-    async for run in client.list_workflows():
-        handle = client.get_workflow_handle(run.id, run_id=run.run_id)
-        events = [event.SerializeToString() async for event in handle.fetch_history_events()]
-        histories[f"{run.id} {run.run_id}"] = b"\n".join(events)
+    for namespace in await _namespaces(address):
+        client = await Client.connect(address, namespace=namespace)
+        async for run in client.list_workflows():
+            handle = client.get_workflow_handle(run.id, run_id=run.run_id)
+            events = [event.SerializeToString() async for event in handle.fetch_history_events()]
+            histories[f"{run.id} {run.run_id}"] = b"\n".join(events)
     return histories
+
+
+async def _namespaces(address: str) -> list[str]:
+    """Also those of callers."""
+    client = await Client.connect(address)
+    answer = await client.workflow_service.list_namespaces(ListNamespacesRequest())
+    names = [each.namespace_info.name for each in answer.namespaces]
+    return [name for name in names if name != "temporal-system"]
