@@ -101,6 +101,8 @@ async def _fingerprint_of(client: Client, run: Run, contents: Mapping[str, str] 
             payloads = event.workflow_execution_started_event_attributes.input.payloads
             values = await client.data_converter.decode(payloads)
             return fingerprint(values[0], contents) if values and isinstance(values[0], dict) else None
+    except (ValueError, KeyError, RuntimeError):
+        return None  # no JSON, and so nothing that was ever bought
     except RPCError as error:
         if error.status is not RPCStatusCode.NOT_FOUND:
             raise

@@ -26,7 +26,7 @@ from tests.support.dying_worker import STARTED
 from tests.support.nexus_caller import CallManxue
 from tests.support.processes import BIN, ROOT, DevServer, WorkerProcess, spawn, wait_for, worker_process
 from tests.support.provider import Provider, bad_gateway
-from tests.support.runs import FAST, Handle, outcome, progress, request, until, until_phase
+from tests.support.runs import FAST, Handle, Runs, outcome, progress, request, until, until_phase
 
 Failure = list[dict[str, Any]]
 """The causes of a NexusOperationError, from the outermost."""
