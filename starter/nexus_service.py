@@ -24,7 +24,7 @@ from starter.client import FINGERPRINT, is_same_request, start_options
 from starter.execution import NotPossible, NoWorkerAnswers
 from starter.run import Run, RunNotFound
 from workflows.contract import GENERATE_VIDEO, Progress, Resolution
-from workflows.nexus_contract import GENERATE, PROGRESS, RESOLVE, SERVICE, Generate, Resolve, WhichRun
+from workflows.nexus_contract import GENERATE, PROGRESS, RESOLVE, SERVICE, GenerateInput, ProgressInput, ResolveInput
 from workflows.run_input import judge, problems_of
 
 _PATIENCE = 6.0
@@ -42,7 +42,7 @@ class GenerateHandler(nexus.TemporalOperationHandler[RawValue, dict[str, Any]]):
         client: nexus.TemporalNexusClient,
         input: RawValue,  # noqa: A002 - the SDK's name
     ) -> nexus.TemporalOperationResult[dict[str, Any]]:
-        given = _read(Generate, input)
+        given = _read(GenerateInput, input)
         # A start that is tried again, because its handler was lost, has the same request id.
         workflow_id = given.workflow_id or f"nexus-{ctx.request_id}"
         fields = given.input if isinstance(given.input, dict) else {}
@@ -51,8 +51,8 @@ class GenerateHandler(nexus.TemporalOperationHandler[RawValue, dict[str, Any]]):
         try:
             return await start(id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE)
         except WorkflowAlreadyStartedError:
-            run = await _find(workflow_id)
-        if not await is_same_request(client.client, run, options["memo"][FINGERPRINT]):
+            run = await _look_up(workflow_id)
+        if run is None or not await is_same_request(client.client, run, options["memo"][FINGERPRINT]):
             hint = "belongs to a run that was started with another request; give this one an id of its own"
             _refuse(HandlerErrorType.CONFLICT, [problem("workflow_id", "conflict", workflow_id, hint)])
         if run.description.status is WorkflowExecutionStatus.COMPLETED:
@@ -85,7 +85,7 @@ class ManxueService:
     @sync_operation(name=PROGRESS)
     async def progress(self, ctx: StartOperationContext, raw: RawValue) -> Progress:
         """Where a run is."""
-        run = await _find(_read(WhichRun, raw).workflow_id)
+        run = await _find(_read(ProgressInput, raw).workflow_id)
         try:
             return await run.progress()
         except (NoWorkerAnswers, NotPossible) as error:
@@ -94,7 +94,7 @@ class ManxueService:
     @sync_operation(name=RESOLVE)
     async def resolve(self, ctx: StartOperationContext, raw: RawValue) -> None:
         """Decide about a submission whose outcome nobody knows."""
-        given = _read(Resolve, raw)
+        given = _read(ResolveInput, raw)
         run = await _find(given.workflow_id)
         try:
             await run.resolve(Resolution(action=given.action, task_id=given.task_id), update_id=ctx.request_id)
@@ -115,16 +115,24 @@ def _read(model: type[M], raw: RawValue) -> M:
 
 
 async def _find(workflow_id: str) -> Run:
+    run = await _look_up(workflow_id)
+    if run is None:
+        text = f"there is no run of {GENERATE_VIDEO} with the id {workflow_id!r}"
+        raise HandlerError(text, type=HandlerErrorType.NOT_FOUND, retryable_override=False)
+    return run
+
+
+async def _look_up(workflow_id: str) -> Run | None:
     try:
         return replace(await Run.find(nexus.client(), workflow_id), patience=_PATIENCE)
-    except RunNotFound:  # which also tells of other workflows of this namespace
-        text = f"there is no run of {GENERATE_VIDEO} with the id {workflow_id!r}"
-    raise HandlerError(text, type=HandlerErrorType.NOT_FOUND, retryable_override=False)
+    except RunNotFound:
+        return None  # its text would tell of other workflows of this namespace
 
 
 async def _result(run: Run) -> dict[str, Any]:
-    """As the run returned it."""
-    result: dict[str, Any] = await nexus.client().get_workflow_handle(run.id).result()
+    """As the run returned it, which has completed; another one may go on under its id by now."""
+    handle = nexus.client().get_workflow_handle(run.id, run_id=run.description.run_id)
+    result: dict[str, Any] = await handle.result(follow_runs=False)
     return result
 
 

@@ -21,7 +21,7 @@ GENERATE, PROGRESS, RESOLVE = "generate", "progress", "resolve"
 WorkflowId = Annotated[str, StringConstraints(min_length=1, max_length=1000)]
 
 
-class Generate(StrictInput):
+class GenerateInput(StrictInput):
     """The input of the operation `generate`."""
 
     workflow_id: WorkflowId | None = None
@@ -30,13 +30,13 @@ class Generate(StrictInput):
     """A `GenerateVideoInput` as JSON. What is wrong in it fails the run, and so the operation, with InvalidRequest."""
 
 
-class WhichRun(StrictInput):
+class ProgressInput(StrictInput):
     """The input of the operation `progress`."""
 
     workflow_id: WorkflowId
 
 
-class Resolve(Resolution):
+class ResolveInput(Resolution):
     """The input of the operation `resolve`: which run, and the decision."""
 
     workflow_id: WorkflowId
@@ -46,7 +46,7 @@ class Resolve(Resolution):
 class Manxue:
     """For `workflow.create_nexus_client(service=Manxue, endpoint=ENDPOINT)`."""
 
-    generate: nexusrpc.Operation[Generate, VideoResult]
+    generate: nexusrpc.Operation[GenerateInput, VideoResult]
     """Asynchronous: it ends with its run."""
-    progress: nexusrpc.Operation[WhichRun, Progress]
-    resolve: nexusrpc.Operation[Resolve, None]
+    progress: nexusrpc.Operation[ProgressInput, Progress]
+    resolve: nexusrpc.Operation[ResolveInput, None]

@@ -171,10 +171,10 @@ def read_resolution(raw: RawValue) -> Resolution:
 
 def problems_of(error: ValidationError, model: type[BaseModel]) -> list[Problem]:
     """What is wrong with something smaller than the input of a run: a `model` without parts."""
+    fields = list(model.model_fields)
+    otherwise = f"there is no such field, only {' and '.join(f'`{name}`' for name in fields)}"
     return [
-        unknown_field(str(e["loc"][-1]), list(model.model_fields), f"{model.__name__} has no such field")
-        if e["type"] == "extra_forbidden"
-        else _problem(e)
+        unknown_field(str(e["loc"][-1]), fields, otherwise) if e["type"] == "extra_forbidden" else _problem(e)
         for e in error.errors()
     ]
 

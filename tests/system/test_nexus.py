@@ -271,6 +271,8 @@ async def test_nothing_but_runs_of_this_service_can_be_reached_through_the_endpo
     for failure in failures:
         assert [(cause["type"], cause["retryable"]) for cause in failure] == [("NOT_FOUND", False)]
         assert "Foreign" not in failure[0]["message"]
+    taken = await studio.failure("generate", {"workflow_id": word, "input": {"request": request(word)}})
+    assert (taken[0]["type"], taken[1]["type"]) == ("CONFLICT", "InvalidRequest")
     endpoint = await find_endpoint(client, "manxue")
     assert endpoint
     tokens = [{"t": 1, "wid": word}, {"t": 2, "aid": word, "rid": "0199a2b4-0000-7000-8000-000000000000"}]

@@ -52,8 +52,9 @@ def test_a_package_imports_only_what_stands_below_it(package: str) -> None:
         assert foreign == allowed, f"{path.relative_to(ROOT)} imports {foreign - allowed}"
 
 
-def test_only_the_connection_and_the_providers_rules_come_with_the_contract() -> None:
-    code = "import sys, workflows.contract; print(*sorted(m for m in sys.modules if '.' not in m))"
+@pytest.mark.parametrize("contract", ["contract", "nexus_contract"])
+def test_only_the_connection_and_the_providers_rules_come_with_the_contract(contract: str) -> None:
+    code = f"import sys, workflows.{contract}; print(*sorted(m for m in sys.modules if '.' not in m))"
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=True).stdout
     assert not {"activities", "media", "temporalio", "httpx", "av", "obstore"} & set(loaded.split())
 
