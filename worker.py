@@ -14,6 +14,7 @@ from datetime import timedelta
 from urllib.parse import urlsplit
 
 import structlog
+from temporalio.api.workflowservice.v1 import GetSystemInfoRequest
 from temporalio.client import Client
 from temporalio.worker import Worker
 
@@ -53,9 +54,13 @@ async def run_worker(settings: WorkerSettings, client: Client, stop: asyncio.Eve
     """
     await ensure_search_attributes(client)
     await open_output(settings.output).prepare()
-    async with build_worker(settings, client):
+    async with build_worker(settings, client) as worker:
         log.info(
-            "worker.started", task_queue=settings.task_queue, namespace=client.namespace, provider=settings.base_url
+            "worker.started",
+            task_queue=settings.task_queue,
+            namespace=client.namespace,
+            provider=settings.base_url,
+            nexus=bool(worker.config().get("nexus_service_handlers")),
         )
         await stop.wait()
         log.info("worker.stopping", grace_seconds=settings.shutdown_grace)
@@ -67,6 +72,8 @@ async def build_worker(settings: WorkerSettings, client: Client) -> AsyncIterato
     """A running worker with its clients; leaving the block stops it."""
     result_host = urlsplit(settings.base_url).hostname or ""
     address = client.service_client.config.target_host
+    # A server that has no Nexus, or where it is off, would refuse every poll for it.
+    has_nexus = (await client.workflow_service.get_system_info(GetSystemInfoRequest())).capabilities.nexus
     guard = AddressGuard(settings.allowed_networks, allowed_hosts=[result_host])
     async with (
         ManxueClient(settings.api_key.get_secret_value(), settings.base_url, settings.create_timeout) as manxue,
@@ -91,7 +98,7 @@ async def build_worker(settings: WorkerSettings, client: Client) -> AsyncIterato
                 pages.check_page,
                 run_ends,
             ],
-            nexus_service_handlers=[ManxueService()],
+            nexus_service_handlers=[ManxueService()] if has_nexus else [],
             workflow_runner=RUNNER,
             interceptors=[ArgumentCountInterceptor(), ServerAddressInterceptor(address)],
             max_cached_workflows=settings.max_cached_workflows,

@@ -56,7 +56,9 @@ class OrderVideo:
 
 async def main() -> None:
     """This team's worker."""
-    client = await Client.connect(**{"target_host": "localhost:7233", **ClientConfig.load_client_connect_config()})
+    config = ClientConfig.load_client_connect_config()  # TEMPORAL_ADDRESS, TEMPORAL_NAMESPACE, profiles, TLS
+    config.setdefault("target_host", "localhost:7233")
+    client = await Client.connect(**config)
     async with Worker(client, task_queue="studio", workflows=[OrderVideo]):
         print(f"polling the task queue studio in the namespace {client.namespace}", flush=True)
         await asyncio.Event().wait()
