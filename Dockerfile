@@ -17,7 +17,7 @@ COPY activities activities
 COPY workflows workflows
 COPY starter starter
 COPY emulator emulator
-COPY worker.py settings.py connection.py logs.py ./
+COPY worker.py settings.py connection.py encryption.py logs.py ./
 ENV PATH=/opt/manxue/bin:$PATH PYTHONPATH=/app PYTHONUNBUFFERED=1 MANXUE_OUTPUT=/videos MANXUE_LOG_FORMAT=json
 USER manxue
 VOLUME /videos

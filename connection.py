@@ -1,7 +1,8 @@
 """The way to Temporal, the same for worker, starter and command line.
 
 Address, namespace, TLS and API key follow Temporal's own standard (`TEMPORAL_ADDRESS`, `TEMPORAL_NAMESPACE`,
-`TEMPORAL_PROFILE`, the TOML file), so that a shell in which the `temporal` CLI works runs the worker too.
+`TEMPORAL_PROFILE`, the TOML file), so that a shell in which the `temporal` CLI works runs the worker too. What is sent
+is encrypted where `MANXUE_ENCRYPTION_KEYS` says so.
 """
 
 import asyncio
@@ -10,11 +11,12 @@ import re
 from temporalio.api.enums.v1 import IndexedValueType
 from temporalio.api.operatorservice.v1 import AddSearchAttributesRequest, ListSearchAttributesRequest
 from temporalio.client import Client
-from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.envconfig import ClientConfig, ClientConnectConfig
 from temporalio.runtime import Runtime
 from temporalio.service import RPCError, RPCStatusCode
 
+from encryption import data_converter
+from settings import EncryptionSettings, load
 from workflows.contract import SEARCH_ATTRIBUTES
 
 DEFAULT_ADDRESS = "localhost:7233"
@@ -27,19 +29,25 @@ class TemporalUnavailable(Exception):
 
 
 async def connect(runtime: Runtime | None = None) -> Client:
-    """Connect as the environment says. Raises TemporalUnavailable, also when the namespace does not exist."""
+    """Connect as the environment says.
+
+    Raises TemporalUnavailable, also when the namespace does not exist, and SettingsError.
+    """
     client = await reach(runtime)
     await _require_namespace(client)
     return client
 
 
 async def reach(runtime: Runtime | None = None) -> Client:
-    """Connect as the environment says, whether its namespace exists or not. Raises TemporalUnavailable."""
-    config = client_config()
+    """Connect as the environment says, whether its namespace exists or not.
+
+    Raises TemporalUnavailable and SettingsError.
+    """
+    config, converter = client_config(), data_converter(load(EncryptionSettings).encryption_keys)
     address = config["target_host"]
     try:
         async with asyncio.timeout(PATIENCE):
-            return await Client.connect(**config, data_converter=pydantic_data_converter, runtime=runtime)
+            return await Client.connect(**config, data_converter=converter, runtime=runtime)
     except TimeoutError as error:
         raise TemporalUnavailable(
             f"the Temporal server at {address} does not answer within {PATIENCE:.0f} s; see that TEMPORAL_ADDRESS "

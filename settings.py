@@ -4,7 +4,11 @@ The Temporal connection is not here: it follows Temporal's own standard (`TEMPOR
 profiles), see starter/client.py. Object stores read their usual variables (`AWS_*`, `GOOGLE_*`, `AZURE_*`).
 """
 
+import base64
+import binascii
 import ipaddress
+import re
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Annotated, Literal, TypeVar
 
@@ -24,10 +28,35 @@ class SettingsError(Exception):
     """A setting is missing or wrong; the text names the variable and says what to do."""
 
 
-class Settings(BaseSettings):
-    """Settings that a starter needs as well as a worker."""
+@dataclass(frozen=True)
+class EncryptionKey:
+    """One key of AES-256, by the name that payloads remember it by."""
+
+    id: str
+    secret: bytes = field(repr=False)
+
+
+class EncryptionSettings(BaseSettings):
+    """Settings of who only reads or writes payloads."""
 
     model_config = SettingsConfigDict(env_prefix="MANXUE_", env_ignore_empty=True, frozen=True, extra="ignore")
+
+    encryption_keys: Annotated[tuple[EncryptionKey, ...], NoDecode] = ()
+    """The first encrypts, all of them decrypt; without any nothing is encrypted."""
+
+    @field_validator("encryption_keys", mode="before")
+    @classmethod
+    def _keys(cls, value: object) -> object:
+        if not isinstance(value, str):
+            return value
+        keys = [_key(part.strip()) for part in value.split(",") if part.strip()]
+        if len({key.id for key in keys}) < len(keys):
+            raise ValueError("two keys must not have the same id")
+        return keys
+
+
+class Settings(EncryptionSettings):
+    """Settings that a starter needs as well as a worker."""
 
     task_queue: str = "manxue"
     base_url: str = DEFAULT_BASE_URL
@@ -98,6 +127,21 @@ def load(kind: type[S]) -> S:
     except ValidationError as error:
         lines = [_explain(".".join(map(str, e["loc"][:1])), e["type"], e["msg"]) for e in error.errors()]
         raise SettingsError("; ".join(dict.fromkeys(lines))) from None
+
+
+def _key(text: str) -> EncryptionKey:
+    """`ID:BASE64`. Nothing of it is repeated in an error: it may be the key that stands where the id should be."""
+    name, _, secret = text.partition(":")
+    try:
+        decoded = base64.b64decode(secret, validate=True)
+    except binascii.Error:
+        decoded = b""
+    if not re.fullmatch(r"[\w.-]{1,64}", name, re.ASCII) or len(decoded) != 32:
+        raise ValueError(
+            "must be ID:KEY, or several of them separated by commas: an id of letters, digits, `.`, `_` and `-`, and "
+            "32 random bytes as base64, made by: openssl rand -base64 32"
+        )
+    return EncryptionKey(name, decoded)
 
 
 def _explain(name: str, kind: str, message: str) -> str:

@@ -24,12 +24,13 @@ ALLOWED = {
         "worker",
         "settings",
         "connection",
+        "encryption",
         "logs",
     },
 }
 """Package -> what it may import of ours besides itself. `manxue` and `media` know nothing of each other."""
 
-OURS = {*ALLOWED, "worker", "settings", "connection", "logs"}
+OURS = {*ALLOWED, "worker", "settings", "connection", "encryption", "logs"}
 
 
 def imported(path: Path) -> set[str]:
