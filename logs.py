@@ -93,7 +93,9 @@ def _expected_failure(logger: WrappedLogger, name: str, event: EventDict) -> Eve
     error = raised[1] if isinstance(raised, tuple) else raised if isinstance(raised, BaseException) else sys.exception()
     if event.get("exc_info") and isinstance(error, ApplicationError):
         del event["exc_info"]
-        event["failure"] = f"{error.type}: {error.message}"
+        event["failure"] = f"{error.type}: {error.message}" if error.type else error.message
+        if isinstance(error.__cause__, ApplicationError):  # such as why arguments could not be decoded
+            event["failure"] += f": {error.__cause__.message}"
     return event
 
 

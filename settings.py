@@ -21,7 +21,7 @@ from manxue.vocabulary import DEFAULT_BASE_URL
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
-S = TypeVar("S", bound="Settings")
+S = TypeVar("S", bound="EncryptionSettings")
 
 
 class SettingsError(Exception):
@@ -97,6 +97,13 @@ class KeySettings(Settings):
         if not key.strip() or not key.isascii() or any(c.isspace() for c in key.strip()):
             raise ValueError("must be the provider's API key: one word of ASCII characters")
         return SecretStr(key.strip())
+
+
+class CodecServerSettings(Settings):
+    """Settings of the codec server."""
+
+    codec_token: SecretStr | None = Field(default=None, min_length=16)
+    """What callers of the codec server show that they may read: `Authorization: Bearer TOKEN`."""
 
 
 class WorkerSettings(KeySettings):

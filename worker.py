@@ -61,6 +61,7 @@ async def run_worker(settings: WorkerSettings, client: Client, stop: asyncio.Eve
             namespace=client.namespace,
             provider=settings.base_url,
             nexus=bool(worker.config().get("nexus_service_handlers")),
+            encrypts_with=settings.encryption_keys[0].id if settings.encryption_keys else None,
         )
         await stop.wait()
         log.info("worker.stopping", grace_seconds=settings.shutdown_grace)

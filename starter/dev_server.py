@@ -23,7 +23,7 @@ NAMESPACE = "default"
 RETENTION = timedelta(days=30)
 """How long closed runs can be looked at; one day is the development server's own choice."""
 
-_HOST = "127.0.0.1"
+HOST = "127.0.0.1"
 _USUAL_PORT, _USUAL_UI_PORT = 7233, 8233
 _ATTEMPTS = 5
 _TAKEN = "address already in use"
@@ -46,12 +46,14 @@ class DevServer:
 
 
 @asynccontextmanager
-async def dev_server(state: Path, port: int | None, ui_port: int | None) -> AsyncIterator[DevServer]:
+async def dev_server(
+    state: Path, port: int | None, ui_port: int | None, codec_endpoint: str | None = None
+) -> AsyncIterator[DevServer]:
     """Run the server with its database and log in `state`; ports left open are the usual ones, or free ones.
 
-    Raises LocalStackFailed.
+    The Web UI has payloads decrypted at `codec_endpoint`. Raises LocalStackFailed.
     """
-    server = await _started(state, port, ui_port)
+    server = await _started(state, port, ui_port, codec_endpoint)
     try:
         client = await Client.connect(server.address, namespace=NAMESPACE)
         await client.workflow_service.update_namespace(
@@ -67,19 +69,19 @@ async def dev_server(state: Path, port: int | None, ui_port: int | None) -> Asyn
         await end(server.process, _STOP_PATIENCE)
 
 
-async def _started(state: Path, port: int | None, ui_port: int | None) -> DevServer:
+async def _started(state: Path, port: int | None, ui_port: int | None, codec_endpoint: str | None) -> DevServer:
     """Another process can take a port between the look at it and its use, so a lost race is tried again."""
     program, log = temporal_program(), state / "temporal.log"
     for attempt in range(_ATTEMPTS):
-        chosen = port or _port(_USUAL_PORT if attempt == 0 else None)
-        chosen_ui = ui_port or _port(_USUAL_UI_PORT if attempt == 0 else None)
+        chosen = port or usable_port(_USUAL_PORT if attempt == 0 else None)
+        chosen_ui = ui_port or usable_port(_USUAL_UI_PORT if attempt == 0 else None)
+        command = _command(program, state / "temporal.db", chosen, chosen_ui)
+        command += ["--ui-codec-endpoint", codec_endpoint] if codec_endpoint else []
         with log.open("ab") as stderr:
             begun = stderr.tell()
-            process = await spawn(
-                _command(program, state / "temporal.db", chosen, chosen_ui), os.environ, asyncio.subprocess.PIPE, stderr
-            )
+            process = await spawn(command, os.environ, asyncio.subprocess.PIPE, stderr)
         if await _is_ready(process):
-            return DevServer(f"{_HOST}:{chosen}", f"http://{_HOST}:{chosen_ui}", process, log)
+            return DevServer(f"{HOST}:{chosen}", f"http://{HOST}:{chosen_ui}", process, log)
         await end(process, _STOP_PATIENCE)
         reason = _reason(log, begun)
         if (port and ui_port) or _TAKEN not in reason:
@@ -107,7 +109,7 @@ async def _is_ready(process: asyncio.subprocess.Process) -> bool:
 
 
 def _command(program: str, database: Path, port: int, ui_port: int) -> list[str]:
-    command = [program, "server", "start-dev", "--log-level", "error", "--ip", _HOST, "--ui-disable-news-fetch"]
+    command = [program, "server", "start-dev", "--log-level", "error", "--ip", HOST, "--ui-disable-news-fetch"]
     command += [
         "--port",
         str(port),
@@ -138,7 +140,7 @@ def temporal_program() -> str:
     return found
 
 
-def _port(preferred: int | None) -> int:
+def usable_port(preferred: int | None) -> int:
     """`preferred` if nobody has it, else a free port.
 
     A closed connection is left behind on a free port: while it lingers, the kernel gives the port to nobody who asks
@@ -148,13 +150,13 @@ def _port(preferred: int | None) -> int:
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
-                probe.bind((_HOST, preferred))
+                probe.bind((HOST, preferred))
             except OSError:
                 pass
             else:
                 return preferred
-    with socket.create_server((_HOST, 0)) as listener:
+    with socket.create_server((HOST, 0)) as listener:
         port: int = listener.getsockname()[1]
-        with socket.create_connection((_HOST, port)):
+        with socket.create_connection((HOST, port)):
             listener.accept()[0].close()
     return port

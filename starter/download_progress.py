@@ -7,7 +7,10 @@ from typing import Any
 
 from pydantic import BaseModel, NonNegativeInt, ValidationError
 from temporalio.api.common.v1 import Payload
+from temporalio.api.failure.v1 import Failure
+from temporalio.api.workflow.v1 import PendingActivityInfo
 from temporalio.client import WorkflowExecutionDescription
+from temporalio.exceptions import FailureError
 
 from manxue.redact import capped
 
@@ -47,7 +50,7 @@ async def read_download(description: WorkflowExecutionDescription) -> DownloadPr
                 length=beat.length,
                 beat_at=_moment(pending, "last_heartbeat_time"),
                 attempt=pending.attempt,
-                trouble=capped(pending.last_failure.message, _LONGEST_TROUBLE) or None,
+                trouble=await _trouble(description, pending),
                 next_attempt_at=_moment(pending, "next_attempt_schedule_time"),
             )
     return None
@@ -59,6 +62,14 @@ async def _beat(description: WorkflowExecutionDescription, payloads: Sequence[Pa
         return _Beat.model_validate(details[-1]) if details else _Beat()
     except ValidationError:
         return _Beat()  # of a worker of another version
+
+
+async def _trouble(description: WorkflowExecutionDescription, pending: PendingActivityInfo) -> str | None:
+    if not pending.HasField("last_failure"):
+        return None
+    failure = Failure.FromString(pending.last_failure.SerializeToString())  # decoding changes it
+    error = await description.data_converter.decode_failure(failure)
+    return capped(error.message if isinstance(error, FailureError) else str(error), _LONGEST_TROUBLE)
 
 
 def _moment(pending: Any, field: str) -> datetime | None:

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-from settings import WorkerSettings, load
+from settings import EncryptionSettings, WorkerSettings, load
 from starter.child_process import end, last_line, spawn
-from starter.dev_server import NAMESPACE, DevServer, LocalStackFailed, dev_server
+from starter.dev_server import HOST, NAMESPACE, DevServer, LocalStackFailed, dev_server, usable_port
 from starter.local_state import STATE_DIRECTORY, LocalState, announced, locked
 
 T = TypeVar("T")
@@ -73,13 +73,19 @@ class LocalStack:
 async def local_stack(options: StackOptions) -> AsyncIterator[LocalStack]:
     """Run all parts while the block lasts, and end them in reverse order.
 
-    Raises LocalStackFailed, StateUnusable, and SettingsError when the real provider is asked for without a key.
+    Raises LocalStackFailed, StateUnusable and SettingsError, as when the real provider is asked for without a key.
     """
     staging = options.state.resolve() / "staging"
     grace = load(WorkerSettings).shutdown_grace if options.real else _EMULATOR_GRACE
     async with AsyncExitStack() as parts:
         parts.enter_context(locked(options.state))
-        server = await parts.enter_async_context(dev_server(options.state, options.port, options.ui_port))
+        codec_port = usable_port(None) if load(EncryptionSettings).encryption_keys else None
+        codec_endpoint = f"http://{HOST}:{codec_port}" if codec_port else None
+        server = await parts.enter_async_context(
+            dev_server(options.state, options.port, options.ui_port, codec_endpoint)
+        )
+        if codec_port:
+            await parts.enter_async_context(_codec_server(codec_port, server.ui_url, options.state / "codec.log"))
         emulator_url = None
         if not options.real:
             emulator_url = await parts.enter_async_context(_emulator(options, staging))
@@ -125,6 +131,18 @@ async def _emulator(options: StackOptions, staging: Path) -> AsyncIterator[str]:
             emulator = await serving.enter_async_context(EmulatorServer(config))
         note.write_text(emulator.url.rpartition(":")[2])
         yield emulator.url
+
+
+@asynccontextmanager
+async def _codec_server(port: int, ui_url: str, log: Path) -> AsyncIterator[None]:
+    """Lets the Web UI on this machine show what is encrypted."""
+    command = [sys.executable, "-P", "-m", "starter.cli", "codec-server", "--no-auth"]
+    with log.open("ab") as file:
+        process = await spawn([*command, "--port", str(port), "--origin", ui_url], os.environ, file, file)
+    try:
+        yield
+    finally:
+        await end(process, _EXIT_PATIENCE)
 
 
 @asynccontextmanager

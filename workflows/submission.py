@@ -54,7 +54,10 @@ def outcome_of(error: ActivityError) -> tuple[Outcome, str]:
         return Outcome.NOT_ACCEPTED, told.message
     if told.type in list(FailureType) and told.type != FailureType.SUBMISSION_UNKNOWN:
         return Outcome.REFUSED, told.message
-    return Outcome.UNKNOWN, told.message
+    # A worker that lacks the key to its arguments sends nothing. But an attempt before it, which somebody has reset,
+    # may have, and its record could not be read either.
+    why = f": {told.cause}" if isinstance(told.cause, ApplicationError) else ""
+    return Outcome.UNKNOWN, f"{told.message}{why}"
 
 
 class Submission:

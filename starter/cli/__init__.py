@@ -26,6 +26,7 @@ _COMMANDS = (
     ("local", "starter.cli.stack:local", _RUN_IT),
     ("worker", "starter.cli.stack:worker", _RUN_IT),
     ("emulator", "starter.cli.stack:emulator", _RUN_IT),
+    ("codec-server", "starter.cli.codec_server:codec_server", _RUN_IT),
     ("setup", "starter.cli.stack:setup", _RUN_IT),
     ("doctor", "starter.cli.doctor:doctor", _RUN_IT),
 )

@@ -45,6 +45,10 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
     "worker": ("manxue worker",),
     "emulator": ("manxue emulator --port 8090 --speed 60", "manxue emulator --chaos 7"),
     "setup": ("manxue setup", "manxue setup --nexus", "manxue setup --nexus --endpoint video --replace"),
+    "codec-server": (
+        "manxue codec-server --origin https://temporal.example",
+        "manxue codec-server --no-auth --origin http://127.0.0.1:8233",
+    ),
     "doctor": ("manxue doctor", "manxue doctor --json"),
 }
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from temporalio.service import RPCError
 
 from connection import TemporalUnavailable
+from encryption import PayloadUnreadable
 from media.staging import StagingFailed
 from settings import SettingsError
 from starter import display
@@ -101,6 +102,9 @@ def _told(error: Exception) -> int:
             | EndpointNotAllowed()
         ):
             display.error(str(error))
+            return UNAVAILABLE
+        case PayloadUnreadable():
+            display.error(error.message)
             return UNAVAILABLE
         case RPCError():
             display.error(f"the Temporal server did not answer as expected ({error.message}); try again")
