@@ -31,14 +31,15 @@ class Running:
         self._process = process
         self._read = ""
 
-    async def says(self, text: str, seconds: float = 30) -> None:
-        """Wait until `text` stands on standard error."""
+    async def says(self, text: str, seconds: float = 30) -> str:
+        """Wait until `text` stands on standard error, and return what stands there so far."""
         assert self._process.stderr
         async with asyncio.timeout(seconds):
             while text not in self._read:
                 line = await self._process.stderr.readline()
                 assert line, f"{text!r} is not in:\n{self._read}"
                 self._read += line.decode()
+        return self._read
 
     def interrupt(self) -> None:
         """Ctrl-C."""
