@@ -24,6 +24,10 @@ PATIENCE = 8.0
 """Seconds that a server has to answer when it is first asked; the SDK alone would wait for half a minute."""
 
 
+_BROKEN_OFF = re.compile("transport error|InvalidMessage|InvalidContentType|AlertReceived|BrokenPipe|ConnectionReset")
+"""What the SDK says when one side speaks TLS and the other does not, or when a certificate is refused."""
+
+
 class TemporalUnavailable(Exception):
     """Temporal cannot be used as configured; the text says what was tried and what to do."""
 
@@ -55,8 +59,7 @@ async def reach(runtime: Runtime | None = None) -> Client:
         ) from error
     except (RuntimeError, RPCError, ValueError) as error:
         raise TemporalUnavailable(
-            f"no Temporal server answers at {address} ({_reason(error)}); start one with `manxue local`, or set "
-            "TEMPORAL_ADDRESS"
+            f"no Temporal server answers at {address} ({_reason(error)}); {_advice(error)}"
         ) from error
 
 
@@ -115,10 +118,24 @@ async def _require_namespace(client: Client) -> None:
         raise TemporalUnavailable(f"the Temporal server at {address} refused: {error.message}") from error
 
 
+def _advice(error: Exception) -> str:
+    if "InvalidCertificate" in str(error):
+        return (
+            "name the authority of its certificate in TEMPORAL_TLS_SERVER_CA_CERT_PATH, and the name in the "
+            "certificate, where it is another one, in TEMPORAL_TLS_SERVER_NAME"
+        )
+    if _BROKEN_OFF.search(str(error)):
+        return (
+            "the connection breaks off, so the server may want TLS (TEMPORAL_TLS=true) and a client certificate "
+            "(TEMPORAL_TLS_CLIENT_CERT_PATH, TEMPORAL_TLS_CLIENT_KEY_PATH), or refuse the one given, or have no TLS"
+        )
+    return "start one with `manxue local`, or set TEMPORAL_ADDRESS"
+
+
 def _reason(error: Exception) -> str:
-    """The operating system's words inside what the SDK makes of them."""
-    said = re.findall(r'message: "([^"]+)"', str(error))
-    return str(said[-1]) if said else str(error)
+    """The words of the operating system, or of TLS, inside what the SDK makes of them."""
+    said = re.findall(r'message: "([^"]+)"|(InvalidCertificate\(\w+)', str(error))
+    return "".join(said[-1]).replace("(", ": ") if said else str(error)
 
 
 async def usable_search_attributes(client: Client) -> bool:

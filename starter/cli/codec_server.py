@@ -42,7 +42,9 @@ def codec_server(
     token = None if no_auth or settings.codec_token is None else settings.codec_token.get_secret_value()
     logs.configure(settings.log_format, settings.log_level)
     app = create_app(EncryptionCodec(settings.encryption_keys), origin, token)
-    config = uvicorn.Config(app, log_config=None, log_level="warning", access_log=False, timeout_graceful_shutdown=_GRACE)
+    config = uvicorn.Config(
+        app, log_config=None, log_level="warning", access_log=False, timeout_graceful_shutdown=_GRACE
+    )
     try:
         listener = socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
     except OSError as error:
