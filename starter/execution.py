@@ -105,6 +105,12 @@ class Execution:
             raise NotPossible(f"it is closed already ({self.status})") from error
 
     def _silence(self) -> NoWorkerAnswers:
+        failed = self.description.raw_description.pending_workflow_task.attempt - 1
+        if failed > 0:  # such as for want of an encryption key
+            return NoWorkerAnswers(
+                f"no worker of task queue {self.description.task_queue} gets on with it: its workflow task was tried "
+                f"{failed} time{'s' * (failed != 1)} in vain, and the worker's log says why"
+            )
         return no_worker(self.description.task_queue, self.description.namespace)
 
 

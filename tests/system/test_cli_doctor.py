@@ -14,7 +14,7 @@ from tests.support.provider import Provider
 
 CHECKS = [
     "temporal", "namespace", "search attributes", "workers", "provider", "api key", "clock",
-    "output", "staging", "python", "packages", "temporal cli",
+    "output", "staging", "python", "packages", "temporal cli", "encryption",
 ]  # fmt: skip
 
 
@@ -68,7 +68,7 @@ async def test_what_is_wrong_is_named_with_what_to_do_and_the_rest_is_looked_at_
     )
     told = await wrong.run("doctor", "--json")
     assert told.code == 4
-    assert "3 of 12 checks failed" in told.err
+    assert "3 of 13 checks failed" in told.err
     assert {name for name, verdict in verdicts(told).items() if verdict == "failed"} == {"api key", "output", "workers"}
     said = texts(told)
     assert "MANXUE_API_KEY" in said["api key"]

@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import json
 import os
 import re
 from collections.abc import AsyncIterator
@@ -15,7 +16,7 @@ from google.protobuf.json_format import MessageToDict, ParseDict
 from playwright.async_api import Page
 from temporalio.api.common.v1 import Payload, Payloads
 
-from encryption import EncryptionCodec
+from encryption import ENCODING, EncryptionCodec
 from settings import EncryptionSettings
 from tests.support.command_line import CommandLine
 from tests.support.keys import client_with, new_key
@@ -117,16 +118,24 @@ async def test_the_web_ui_of_a_local_stack_and_the_temporal_cli_show_what_is_enc
         prompt = f"[fail: {word} is too dark] a lighthouse in a storm, {word}"
         ended = await cli.run("generate", "--prompt", prompt, "--duration", "4", "--id", f"run-{word}x")
         assert (ended.code, f"{word} is too dark" in ended.err) == (1, True)
-        handle = (await client_with(address, KEYS)).get_workflow_handle(f"run-{word}x")
+        handle_of = (await client_with(address, KEYS)).get_workflow_handle
+        handle = handle_of(f"run-{word}x")
         ui = WebUI(page, ui_url)
         await ui.open(handle, "user-metadata", f"lighthouse in a storm, {word}", "RenderFailed: the provider could not")
         await ui.open(handle, "history", f"{word} is too dark")
 
-        sealed = await temporal_show(address, handle.id)
-        opened = await temporal_show(address, handle.id, "--codec-endpoint", await codec_of(page, ui_url))
+        endpoint = await codec_of(page, ui_url)
+        sealed = await temporal(address, handle.id, "show", "--detailed")
+        opened = await temporal(address, handle.id, "show", "--detailed", "--codec-endpoint", endpoint)
+        given = json.dumps({"request": {}, "poll": f"private to {word}"})
+        order = ("start", "--type", "GenerateVideo", "--task-queue", "manxue", "--input", given)
+        await temporal(address, f"bad-{word}", *order, "--codec-endpoint", endpoint)
+        first = await anext(handle_of(f"bad-{word}").fetch_history_events())
         stack.interrupt()
         assert (await stack.told()).code == 0
     assert [prompt in text for text in (sealed, opened)] == [False, True], opened
+    (sent,) = first.workflow_execution_started_event_attributes.input.payloads
+    assert (sent.metadata["encoding"], word.encode() in sent.data) == (ENCODING, False)
 
 
 async def codec_of(page: Page, ui_url: str) -> str:
@@ -135,9 +144,9 @@ async def codec_of(page: Page, ui_url: str) -> str:
     return str(settings["Codec"]["Endpoint"])
 
 
-async def temporal_show(address: str, workflow_id: str, *options: str) -> str:
-    """What the `temporal` CLI says of a run."""
-    words = ["workflow", "show", "--address", address, "-w", workflow_id, "--detailed", *options]
+async def temporal(address: str, workflow_id: str, command: str, *options: str) -> str:
+    """What a `temporal workflow` command says."""
+    words = ["workflow", command, "--address", address, "-w", workflow_id, *options]
     output, env = asyncio.subprocess.PIPE, {**os.environ, "TEMPORAL_CONFIG_FILE": os.devnull}
     process = await asyncio.create_subprocess_exec(str(BIN / "temporal"), *words, stdout=output, stderr=output, env=env)
     said, problems = await process.communicate()

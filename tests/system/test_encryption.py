@@ -160,11 +160,13 @@ async def test_keys_rotate_while_a_run_is_under_way_and_a_lost_key_stops_it_plai
     worker = house.worker(NEW)
     wait_for(word_of_old, worker.log, worker.process, 60)
     refused = await house.cli(NEW).run("result", finished.id)
+    asked = await house.cli(both).run("status", long.id)
     assert await why_tasks_fail(long) == {word_of_old}
     assert worker.stop() == 0
     assert "Traceback" not in worker.log.read_text()
     assert refused.code == 4
     assert word_of_old in refused.err
+    assert (asked.code, "in vain, and the worker's log says why" in asked.err) == (4, True), asked
 
     worker = house.worker(both)
     rendering = False
