@@ -2,10 +2,12 @@
 
 import pytest
 from temporalio.api.common.v1 import Payload
+from temporalio.exceptions import ActivityError, ApplicationError
 
 from encryption import ENCODING, KEY_ID, EncryptionCodec, PayloadUnreadable
 from settings import EncryptionSettings, SettingsError, load
 from tests.support.keys import new_key
+from workflows.submission import Outcome, outcome_of
 
 OLD, NEW = new_key("2026-05"), new_key("2026-11")
 PLAIN = Payload(metadata={"encoding": b"json/plain"}, data=b'"a lighthouse in a storm"')
@@ -65,6 +67,24 @@ def test_a_wrong_setting_is_refused_without_repeating_a_key(keys: str, monkeypat
     with pytest.raises(SettingsError, match="MANXUE_ENCRYPTION_KEYS: ") as refused:
         load(EncryptionSettings)
     assert secret not in str(refused.value)
+
+
+def test_a_create_call_whose_worker_could_not_read_its_order_is_held_and_says_why() -> None:
+    """Not submitted again by itself: an attempt before it may have been reset by somebody, and have been sent."""
+    failed = ActivityError(
+        "Activity task failed",
+        scheduled_event_id=5,
+        started_event_id=6,
+        identity="",
+        activity_type="submit",
+        activity_id="1",
+        retry_state=None,
+    )
+    failed.__cause__ = ApplicationError("Failed decoding arguments")
+    failed.__cause__.__cause__ = PayloadUnreadable("a payload is encrypted with the key '2026-11'")
+    outcome, why = outcome_of(failed)
+    assert outcome is Outcome.UNKNOWN
+    assert "the key '2026-11'" in why
 
 
 def test_keys_are_not_shown_with_the_settings(monkeypatch: pytest.MonkeyPatch) -> None:
