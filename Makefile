@@ -9,7 +9,7 @@ LINES ?= 2000
 CONCURRENCY ?= 50
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test lint types unit system browser ui-shots soak soak-batch bench lock audit clean
+.PHONY: help install demo test lint types unit system browser ui-shots soak soak-batch bench lock audit schema clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -57,6 +57,9 @@ soak-batch: install ## 2,000 requests in one batch: make soak-batch LINES=2000 C
 
 bench: install ## Measure what is claimed of speed and cost into benchmarks/report.md: make bench BENCH=noticing
 	$(BIN)/python -m benchmarks $(BENCH)
+
+schema: install ## Write the published contract from the models: schema/v1/*.json
+	$(BIN)/manxue schema --write schema
 
 lock: install ## Pin the newest versions that pyproject.toml allows, with hashes
 	$(BIN)/python -m pip install --quiet uv

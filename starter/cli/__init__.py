@@ -28,6 +28,7 @@ _COMMANDS = (
     ("emulator", "starter.cli.stack:emulator", _RUN_IT),
     ("codec-server", "starter.cli.codec_server:codec_server", _RUN_IT),
     ("setup", "starter.cli.stack:setup", _RUN_IT),
+    ("schema", "starter.cli.schema:schema", _RUN_IT),
     ("doctor", "starter.cli.doctor:doctor", _RUN_IT),
 )
 """Name, where it is, and under which heading of the help. Commands with commands of their own are a `typer.Typer`."""

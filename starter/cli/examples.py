@@ -49,6 +49,7 @@ EXAMPLES: dict[str, tuple[str, ...]] = {
         "manxue codec-server --origin https://temporal.example",
         "manxue codec-server --no-auth --origin http://127.0.0.1:8233",
     ),
+    "schema": ("manxue schema", "manxue schema result"),
     "doctor": ("manxue doctor", "manxue doctor --json"),
 }
 
