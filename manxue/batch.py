@@ -43,22 +43,27 @@ class PageRef(BaseModel):
     id: str
     """The workflow id of its `RequestPage`."""
     lines: int
+    """How many requests it has."""
 
 
 class RunRef(BaseModel):
     """The run of one line."""
 
     number: int
+    """Of its request in the batch, from 1."""
     workflow_id: str
+    """Of its run of `GenerateVideo`."""
 
 
 class RunEnd(RunRef):
     """How a run ended."""
 
     status: Literal["completed", "failed", "canceled", "terminated", "timed_out"]
+    """Temporal's word for it."""
     failure: str | None = None
-    """The failure's type: a `FailureType` where the run itself gave up."""
+    """The failure's type, as in the failure of a single run; null where there is none."""
     message: str | None = None
+    """What happened, as a sentence for people."""
     task_id: str | None = None
     """The provider's task, where the failure names one."""
 

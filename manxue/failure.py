@@ -25,6 +25,14 @@ class FailureType(StrEnum):
     OUTPUT_UNAVAILABLE = "OutputUnavailable"
 
 
+class EarlyEnd(StrEnum):
+    """How a run can end early without a failure of its own."""
+
+    CANCELED = "Canceled"
+    TERMINATED = "Terminated"
+    TIMED_OUT = "TimedOut"
+
+
 class FailureDetails(BaseModel):
     """`details[0]` of every failure of a run."""
 
@@ -33,4 +41,13 @@ class FailureDetails(BaseModel):
     task_id: str | None = None
     """The provider's task, where one was accepted: the same input with this `task_id` picks it up again."""
     assets: dict[str, str] = {}
-    """Media URL -> why the provider refused it (`AssetRefused`)."""
+    """For each medium that the provider's review refused: its URL and why (`AssetRefused`)."""
+
+
+class Failure(FailureDetails):
+    """How a run ended without a video: the `type` and `message` of its failure, and the fields of its `details[0]`."""
+
+    type: FailureType | EarlyEnd | str
+    """What to branch on."""
+    message: str
+    """What happened, as a sentence for people."""

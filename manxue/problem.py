@@ -17,9 +17,9 @@ class Problem(BaseModel):
     field: str
     """The field as the caller wrote it, with an index where it is a list: `referenceImages[2]`."""
     rule: str
-    """A stable word to branch on: `required`, `type`, `empty`, `choice`, `range`, `max_items`, `url`, `conflict`,
-    `requires`, `unknown_field`, `recommended`, `unreadable`, `unreachable`,
-    `file`, `staging`, `unavailable`."""
+    """A stable word to branch on: `required`, `type`, `empty`, `format`, `choice`, `range`, `max_items`, `url`,
+    `conflict`, `requires`, `unknown_field`, `recommended`, `unreadable`, `unreachable`, `file`, `staging`,
+    `unavailable`."""
     given: Any = None
     """What was given, shortened, query strings of URLs removed."""
     hint: str

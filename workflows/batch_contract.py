@@ -63,35 +63,46 @@ class BatchCounts(BaseModel):
     """How many requests are where; they add up to `total`."""
 
     total: int = 0
+    """All requests of the batch."""
     waiting: int = 0
     """Not started yet."""
     running: int = 0
+    """In flight."""
     completed: int = 0
+    """With a video."""
     failed: int = 0
     """Without a video, for whatever reason but a cancellation."""
     canceled: int = 0
+    """Cancelled, alone or with the batch."""
 
 
 class BatchProgress(BaseModel):
     """The answer to the query `progress`, and to the updates."""
 
     phase: BatchPhase
+    """Where the batch is."""
     since: datetime
+    """When it entered the phase, UTC."""
     message: str
-    """What is happening, as a sentence."""
+    """What is happening, as a sentence for people."""
     counts: BatchCounts
+    """How many requests are where."""
     concurrency: int
+    """How many runs may be in flight."""
     running: list[RunRef] = []
+    """Those in flight."""
     failures: list[RunEnd] = []
     """The latest, at most 100."""
     failure_types: dict[str, int] = {}
-    """Of all failures: type -> how many."""
+    """Of all failures: how many of which type."""
 
 
 class BatchResult(BaseModel):
     """What a completed batch returns. It completes also when runs fail: they are told, and counted."""
 
     counts: BatchCounts
+    """How many requests ended how."""
     failures: list[RunEnd]
     """The latest, at most 100."""
     failure_types: dict[str, int]
+    """Of all failures: how many of which type."""

@@ -12,6 +12,7 @@ from pydantic import BaseModel, Field, StringConstraints, model_validator
 
 from manxue.failure import FailureDetails, FailureType
 from manxue.problem import Problem
+from manxue.vocabulary import Mode
 from workflows.input_fields import Duration, FairnessKey, Seconds, StrictInput, TaskId
 from workflows.template import Numbering, Template
 
@@ -70,6 +71,7 @@ class Poll(StrictInput):
     interval: Seconds | None = None
     """Between questions at first; it grows to `max_interval`."""
     max_interval: Seconds | None = None
+    """The longest time between questions; not shorter than `interval`."""
 
     @model_validator(mode="after")
     def _ordered(self) -> "Poll":
@@ -82,22 +84,23 @@ class GenerateVideoInput(StrictInput):
     """The one argument of `GenerateVideo`. Only `request` is required."""
 
     request: dict[str, Any]
-    """The provider's create-task body, verbatim; its rules are checked by the `validate` activity."""
+    """The provider's create-task body, verbatim. Broken rules end the run as `InvalidRequest`, unpaid."""
     output: Annotated[str, StringConstraints(min_length=1, max_length=1024)] | None = None
     """Where the video goes: `file:///dir/`, `s3://bucket/prefix/`, `gs://...`, `az://...`. Default: the worker's."""
     name: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_][A-Za-z0-9._-]{0,119}$")] | None = None
-    """File name stem. Default: the task id."""
+    """File name without its extension. Default: the provider's task id."""
     asset_review: Literal["images", "all", "none"] = "images"
     """Which http(s) and object store media go through the provider's asset library first."""
     strict_media: Annotated[bool, Field(strict=True)] = False
-    """Recommendations about media count as rules."""
+    """Recommendations about media (sizes, lengths, formats) count as rules: breaking one ends the run unpaid."""
     preview: Annotated[bool, Field(strict=True)] = True
-    """A poster and a contact sheet are put beside the video."""
+    """Whether a poster and a contact sheet, both JPEG, are put beside the video."""
     on_unknown_submission: Literal["hold", "resubmit", "fail"] = "hold"
     """What to do when nobody can know whether the provider accepted the create call. `resubmit` may pay twice."""
     deadline: Seconds = timedelta(hours=24)
     """From the start of the workflow to a finished render; time spent waiting for a decision does not count."""
     poll: Poll = Poll()
+    """When to ask the provider. Default: learned from finished runs."""
     task_id: TaskId | None = None
     """Adopt a task that exists already: nothing is submitted, and the run goes on with polling."""
     extra: dict[str, Any] | None = None
@@ -105,11 +108,11 @@ class GenerateVideoInput(StrictInput):
     allow_unknown_model: Annotated[bool, Field(strict=True)] = False
     """Send a model name that neither the vendor nor newer documentation of the API knows."""
     tenant: FairnessKey | None = None
-    """Fairness key of the task queue, and the search attribute `ManxueTenant`."""
+    """On whose behalf, 1 to 64 bytes of UTF-8: tenants share the workers fairly. Search attribute `ManxueTenant`."""
     priority: Annotated[int, Field(strict=True, ge=1, le=5)] | None = None
     """1 (first) to 5. Temporal's default is 3."""
     template: Template | None = None
-    """Without it, `{{ }}` is text like any other."""
+    """Lets `request`, `extra`, `name` and `output` have `{{ placeholders }}`. Without it, `{{ }}` is plain text."""
 
 
 class Video(BaseModel):
@@ -118,15 +121,23 @@ class Video(BaseModel):
     uri: str
     """`file:///...` or an object store reference; never a signed URL."""
     bytes: int
+    """Size of the file."""
     sha256: str
+    """Of the whole file, in hexadecimal."""
     container: str
+    """Such as `mp4`."""
     codec: str
+    """Of the picture, such as `h264`."""
     width: int
+    """Pixels."""
     height: int
+    """Pixels."""
     fps: float
+    """Frames per second."""
     duration: float
     """Seconds."""
     has_audio: bool
+    """Whether there is a sound track."""
 
 
 class Preview(BaseModel):
@@ -153,27 +164,38 @@ class VideoResult(BaseModel):
     """What a completed run returns."""
 
     task_id: str
+    """The provider's task."""
     model: str
-    mode: str
+    """The model that rendered it."""
+    mode: Annotated[str, Field(examples=list(Mode))]
+    """Which of the provider's modes the request was in."""
     video: Video
+    """The delivered file."""
     preview: Preview | None = None
-    """None where it was not wanted, and where there are no pictures; then a warning says why."""
+    """Pictures; null where they were not wanted, and where none could be made, which a warning explains."""
     manifest_uri: str
+    """A JSON file beside the video: the request, ids, hashes and times."""
     provider: Provider
+    """What the provider said of the task."""
     timeline: dict[Phase, datetime]
     """When each phase was entered, UTC."""
     polls: int
+    """How often the provider was asked."""
     assets: dict[str, str]
-    """Media URL as given -> asset id."""
+    """For each medium that the provider reviewed: its URL as given, and the asset id."""
     warnings: list[Problem]
+    """What is worth knowing, though it did not stop the run."""
 
 
 class Decision(BaseModel):
     """What a run in `needs_decision` waits for."""
 
     asked_at: datetime
+    """Since when, UTC."""
     why: str
+    """What happened to the create call."""
     actions: tuple[str, ...] = ("adopt", "resubmit", "abandon")
+    """What the update `resolve_submission` takes as `action`."""
 
 
 class Estimate(BaseModel):
@@ -184,6 +206,7 @@ class Estimate(BaseModel):
     queue: tuple[float, float] | None = None
     """How much of it is spent in the provider's queue; null where nobody could tell."""
     render: tuple[float, float] | None = None
+    """How much of it is rendering; null where nobody could tell."""
     based_on: int = 0
     """How many finished runs taught it. 0: nothing was learned, and `total` is a presumption."""
     level: Literal["alike", "model", "default"] = "default"
@@ -198,31 +221,41 @@ class Progress(BaseModel):
     """The answer to the query `progress`."""
 
     phase: Phase
+    """Where the run is."""
     since: datetime
+    """When it entered the phase, UTC."""
     task_id: str | None = None
+    """The provider's task; null before the provider has accepted one."""
     provider_status: str | None = None
-    """The provider's own word."""
+    """The provider's own word, such as `queued` or `processing`."""
     percent: float | None = None
+    """How far the render is, 0 to 100; null where the provider does not say."""
     eta: datetime | None = None
     """When the render is likely to be finished; null where nothing was learned, and when it is overdue."""
     estimate: Estimate | None = None
-    """Null until the request has been checked."""
+    """How long renders like this one take; null until the request has been checked."""
     polls: int = 0
+    """How often the provider was asked."""
     next_poll_at: datetime | None = None
+    """When it is asked next, UTC; null while no question is planned."""
     message: str
-    """What is happening, as a sentence."""
+    """What is happening, as a sentence for people."""
     decision: Decision | None = None
+    """What somebody has to decide, in the phase `needs_decision`; else null."""
     warnings: list[Problem] = []
+    """What is worth knowing, though it does not stop the run."""
     timeline: dict[Phase, datetime] = {}
     """When each phase was first entered, UTC; the earliest is the start of the run."""
     trouble: str | None = None
-    """What keeps the provider from giving a useful answer; None while it gives one."""
+    """What keeps the provider from giving a useful answer; null while it gives one."""
 
 
 class Resolution(StrictInput):
     """The argument of the update `resolve_submission`."""
 
     action: Literal["adopt", "resubmit", "abandon"]
+    """`adopt`: the order arrived as the task `task_id`, go on with it. `resubmit`: order again; if the first order
+    arrived all the same, this pays twice. `abandon`: give up, the run fails with `SubmissionUnknown`."""
     task_id: TaskId | None = None
     """The provider's task id, for `adopt` only."""
 

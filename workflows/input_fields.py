@@ -4,10 +4,19 @@ from datetime import datetime, timedelta
 from typing import Annotated, Any
 from zoneinfo import ZoneInfo
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    WithJsonSchema,
+)
 from pydantic_core import PydanticCustomError
 
-from manxue.task_id import is_task_id
+from manxue.task_id import LONGEST, is_task_id
 from workflows.planned_times import FIRST_YEAR, LAST_YEAR
 
 
@@ -51,11 +60,30 @@ def _known_year(moment: datetime) -> datetime:
     return moment
 
 
-Duration = Annotated[timedelta, BeforeValidator(_no_bool), Field(ge=timedelta(0), le=timedelta(days=30))]
+_LONGEST = timedelta(days=30)
+
+
+def _length_of_time(least: int) -> WithJsonSchema:
+    """How a duration is sent: pydantic's own schema knows nothing of numbers."""
+    iso = {"type": "string", "pattern": r"^\+?PT?[0-9]", "description": "ISO 8601, such as PT30S."}
+    number = {
+        "type": "number",
+        "minimum": least,
+        "maximum": _LONGEST // timedelta(seconds=1),
+        "description": "Seconds.",
+    }
+    return WithJsonSchema({"anyOf": [iso, number]})
+
+
+Duration = Annotated[
+    timedelta, BeforeValidator(_no_bool), Field(ge=timedelta(0), le=_LONGEST), _length_of_time(least=0)
+]
 """An ISO 8601 string such as `PT30S`, or a number of seconds; at most 30 days."""
-Seconds = Annotated[Duration, Field(ge=timedelta(seconds=1))]
-TaskId = Annotated[str, AfterValidator(_task_id)]
-FairnessKey = Annotated[str, AfterValidator(_fairness_key)]
+Seconds = Annotated[Duration, Field(ge=timedelta(seconds=1)), _length_of_time(least=1)]
+TaskId = Annotated[
+    str, AfterValidator(_task_id), Field(json_schema_extra={"minLength": 1, "maxLength": LONGEST, "pattern": r"^\S+$"})
+]
+FairnessKey = Annotated[str, AfterValidator(_fairness_key), Field(json_schema_extra={"minLength": 1, "maxLength": 64})]
 Moment = Annotated[AwareDatetime, AfterValidator(_known_year)]
 """RFC 3339 with its offset from UTC; fractions of a second do not count."""
 TimeZone = Annotated[str, StringConstraints(max_length=64), AfterValidator(_time_zone)]

@@ -1,9 +1,8 @@
 """What to do after a run has failed: one sentence per failure type, for the terminal and the Web UI."""
 
-from manxue.failure import FailureType
+from manxue.failure import EarlyEnd, FailureType
 
-CANCELED, TERMINATED, TIMED_OUT = "Canceled", "Terminated", "TimedOut"
-"""How a run can end early without a failure of its own."""
+CANCELED, TERMINATED, TIMED_OUT = EarlyEnd
 
 NEXT_STEPS: dict[str, str] = {
     FailureType.INVALID_REQUEST: "Mend every field named above and start again. Nothing was sent, nothing is billed.",

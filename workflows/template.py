@@ -31,6 +31,7 @@ class Numbering(StrictInput):
     anchor: Moment
     """The first time that is not before it has the number `first`; earlier ones count down from there."""
     first: Annotated[int, Field(strict=True, ge=-(10**9), le=10**9)] = 1
+    """The number of the first time."""
 
     @model_validator(mode="after")
     def _readable(self) -> "Numbering":
@@ -58,10 +59,11 @@ class Template(StrictInput):
         Annotated[str, StringConstraints(pattern=r"^[A-Za-z_][A-Za-z0-9_-]{0,49}$")],
         Annotated[list[Any], Field(min_length=1, max_length=1000)],
     ] = Field(default_factory=dict)
-    """For `{{ pick(list) }}`."""
+    """By name, for `{{ pick(list) }}`."""
     timezone: TimeZone = "UTC"
-    """Of `{{ scheduled }}`."""
+    """Of `{{ scheduled }}`: an IANA name such as `Europe/Berlin`."""
     counter: Numbering | None = None
+    """What `{{ counter }}` and `{{ pick(list) }}` count."""
     scheduled: Moment | None = None
     """The time to render for. Default: the one for which a Temporal Schedule started the run."""
 
