@@ -1,7 +1,7 @@
 """Whether a schema may take the place of a published one: additions may, what breaks a caller may not.
 
-Our own, since the libraries that compare schemas do not know 2020-12 or call themselves unfinished. It knows the keywords
-that our schemas are made of; a change in any other counts as breaking.
+Our own, since the libraries that compare schemas do not know 2020-12 or call themselves unfinished. It knows the
+keywords that our schemas are made of; a change in any other counts as breaking.
 """
 
 import json
