@@ -24,20 +24,24 @@ class RunFailed(Exception):
         return next_step(self.kind, self.details.task_id)
 
 
-def failure_of(error: WorkflowFailureError, outcome: str | None) -> RunFailed:
-    """What `error` says. `outcome` is the last word that a cancelled run left in its memo."""
+def failure_of(error: WorkflowFailureError, outcome: str | None, task_id: str | None = None) -> RunFailed:
+    """What `error` says. `outcome` is the last word that a cancelled run left in its memo.
+
+    `task_id` is what the server knows of a run that was ended before it could say so itself.
+    """
     cause: BaseException | None = error.cause
     while isinstance(cause, FailureError) and not isinstance(cause, ApplicationError) and cause.cause is not None:
         cause = cause.cause
+    early = FailureDetails(task_id=task_id)
     match cause:
         case ApplicationError():
             return RunFailed(cause.type or "ApplicationError", cause.message, _details(cause))
         case CancelledError():
-            return RunFailed(CANCELED, outcome or "The run was cancelled.", FailureDetails())
+            return RunFailed(CANCELED, outcome or "The run was cancelled.", early)
         case TerminatedError():
-            return RunFailed(TERMINATED, f"The run was terminated: {cause.message}", FailureDetails())
+            return RunFailed(TERMINATED, f"The run was terminated: {cause.message}", early)
         case exceptions.TimeoutError():
-            return RunFailed(TIMED_OUT, "The run exceeded the time limit it was started with.", FailureDetails())
+            return RunFailed(TIMED_OUT, "The run exceeded the time limit it was started with.", early)
     return RunFailed(type(cause).__name__, str(cause), FailureDetails())
 
 

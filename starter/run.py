@@ -6,12 +6,14 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 from temporalio.client import Client, WorkflowFailureError
+from temporalio.common import SearchAttributeKey
 
 from starter.download_progress import DownloadProgress, read_download
 from starter.execution import Execution, NotPossible, NoWorkerAnswers, describe
 from starter.outcome import failure_of
 from workflows.contract import (
     GENERATE_VIDEO,
+    MEMO_OUTCOME,
     POLL_NOW_UPDATE,
     PROGRESS_QUERY,
     RESOLVE_SUBMISSION_UPDATE,
@@ -20,6 +22,8 @@ from workflows.contract import (
     Resolution,
     VideoResult,
 )
+
+_TASK_ID = SearchAttributeKey.for_keyword("ManxueTaskId")
 
 
 class RunNotFound(Exception):
@@ -54,8 +58,9 @@ class Run(Execution):
         try:
             result: VideoResult = await self.handle.result()
         except WorkflowFailureError as error:
-            memo = await (await self.handle.describe()).memo()
-            raise failure_of(error, memo.get("outcome")) from error
+            description = await self.handle.describe()
+            memo, task_id = await description.memo(), description.typed_search_attributes.get(_TASK_ID)
+            raise failure_of(error, memo.get(MEMO_OUTCOME), task_id) from error
         return result
 
     async def follow(self, show: Callable[[Progress | NoWorkerAnswers, DownloadProgress | None], None]) -> VideoResult:

@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from starter import display
 from starter.cli.exit_codes import NOT_NOW, UNAVAILABLE, Stopped
 from starter.cli.session import Session, in_session
+from starter.cli.watch_lines import tell_changes
 from starter.cli.watching import show_result, wait_and_show, wait_and_show_all
 from starter.execution import NotPossible, NoWorkerAnswers
 from starter.listing import known
@@ -74,17 +75,19 @@ def _show_status(run: Run, progress: Progress | None, link: str | None) -> None:
 def watch(
     run_ids: Annotated[list[str], typer.Argument(metavar="ID...", help="Workflow ids, of one run or of several.")],
     as_json: Annotated[
-        bool, typer.Option("--json", help="Print the result as JSON; of several runs, one line each.")
+        bool, typer.Option("--json", help="Print JSON: a line for each change, at the end the result or failure.")
     ] = False,
 ) -> None:
     """Follow runs to their ends, as `generate` does."""
 
     async def work(session: Session) -> None:
         runs = await asyncio.gather(*(session.find(run_id) for run_id in dict.fromkeys(run_ids)))
-        if len(runs) == 1:
-            await wait_and_show(runs[0], session.link(runs[0]), as_json=as_json)
+        if as_json:
+            await tell_changes(runs)
+        elif len(runs) == 1:
+            await wait_and_show(runs[0], session.link(runs[0]), as_json=False)
         else:
-            await wait_and_show_all([(run, session.link(run)) for run in runs], as_json=as_json)
+            await wait_and_show_all([(run, session.link(run)) for run in runs])
 
     in_session(work)
 

@@ -1,9 +1,7 @@
 """Waiting for a run with its progress on the screen, and showing how it ended."""
 
 import asyncio
-import json
 from collections.abc import Sequence
-from typing import Any
 
 from starter import display
 from starter.cli.exit_codes import FAILED, Stopped
@@ -23,7 +21,7 @@ async def wait_and_show(run: Run, link: str | None, *, as_json: bool) -> None:
     show_result(result, link, as_json=as_json)
 
 
-async def wait_and_show_all(runs: Sequence[tuple[Run, str | None]], *, as_json: bool) -> None:
+async def wait_and_show_all(runs: Sequence[tuple[Run, str | None]]) -> None:
     """Wait for the ends of several runs, given with their links, and show them in that order.
 
     Raises Stopped when one is over without a video, or when interrupted.
@@ -35,11 +33,9 @@ async def wait_and_show_all(runs: Sequence[tuple[Run, str | None]], *, as_json: 
         ends = await asyncio.gather(*(_end(run, view) for run, _ in runs))
     failed = 0
     for (run, link), end in zip(runs, ends, strict=True):
-        if as_json:
-            display.put(json.dumps(_as_json(run, end)))
-        elif isinstance(end, VideoResult):
+        if isinstance(end, VideoResult):
             show_result(end, link, as_json=False)
-        if isinstance(end, RunFailed):
+        else:
             failed += 1
             display.say(f"\n{run.id}", "bold")
             display.failure(end, link)
@@ -63,13 +59,6 @@ async def _end(run: Run, view: ProgressView) -> VideoResult | RunFailed:
         return await followed(run, view, run.id)
     except RunFailed as failed:
         return failed
-
-
-def _as_json(run: Run, end: VideoResult | RunFailed) -> dict[str, Any]:
-    if isinstance(end, VideoResult):
-        return {"id": run.id, "result": end.model_dump(mode="json"), "failure": None}
-    details = end.details.model_dump(mode="json")
-    return {"id": run.id, "result": None, "failure": {"type": end.kind, "message": end.message, **details}}
 
 
 def show_result(result: VideoResult, link: str | None, *, as_json: bool) -> None:

@@ -29,7 +29,7 @@ class Running:
 
     def __init__(self, process: Process) -> None:
         self._process = process
-        self._read = ""
+        self._read = self._put = ""
 
     async def says(self, text: str, seconds: float = 30) -> str:
         """Wait until `text` stands on standard error, and return what stands there so far."""
@@ -41,6 +41,13 @@ class Running:
                 self._read += line.decode()
         return self._read
 
+    async def puts(self, seconds: float = 60) -> str:
+        """The next line of standard output, when it comes."""
+        assert self._process.stdout
+        line = (await asyncio.wait_for(self._process.stdout.readline(), seconds)).decode()
+        self._put += line
+        return line
+
     def interrupt(self) -> None:
         """Ctrl-C."""
         self._process.send_signal(signal.SIGINT)
@@ -49,7 +56,7 @@ class Running:
         """Wait for the end. Whatever a command was, it showed no secret and no traceback."""
         out, err = await asyncio.wait_for(self._process.communicate(stdin.encode()), seconds)
         assert self._process.returncode is not None
-        told = Told(self._process.returncode, out.decode(), self._read + err.decode())
+        told = Told(self._process.returncode, self._put + out.decode(), self._read + err.decode())
         assert not [secret for secret in SECRETS if secret in told.out + told.err]
         assert "Traceback" not in told.err
         return told

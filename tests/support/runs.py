@@ -15,6 +15,8 @@ from temporalio.client import Client, WorkflowFailureError, WorkflowHandle
 from temporalio.exceptions import ApplicationError, CancelledError
 from temporalio.service import RPCError
 
+from tests.support.contract import said
+
 Handle = WorkflowHandle[Any, Any]
 FAST = {"first": 1, "interval": 1}
 
@@ -47,17 +49,20 @@ class Runs:
 
 
 async def outcome(handle: Handle, seconds: float = 90) -> dict[str, Any]:
-    """The result of a run."""
+    """The result of a run, which is what the published schema says."""
     result: dict[str, Any] = await asyncio.wait_for(handle.result(), seconds)
+    said("result", result)
     return result
 
 
 async def failure_of(handle: Handle, seconds: float = 90) -> ApplicationError:
-    """The failure of a run that must fail."""
+    """The failure of a run that must fail; its details are what the published schema says."""
     with pytest.raises(WorkflowFailureError) as raised:
         await outcome(handle, seconds)
-    assert isinstance(raised.value.cause, ApplicationError), raised.value.cause
-    return raised.value.cause
+    failure = raised.value.cause
+    assert isinstance(failure, ApplicationError), failure
+    said("failure", {"type": failure.type, "message": failure.message, **failure.details[0]})
+    return failure
 
 
 def path_of(result: dict[str, Any]) -> Path:
@@ -66,8 +71,9 @@ def path_of(result: dict[str, Any]) -> Path:
 
 
 async def progress(handle: Handle) -> dict[str, Any]:
-    """The answer to the query."""
+    """The answer to the query, which is what the published schema says."""
     answer: dict[str, Any] = await handle.query("progress")
+    said("progress", answer)
     return answer
 
 

@@ -11,6 +11,7 @@ import pytest
 
 from manxue.failure import FailureType
 from tests.support.command_line import CommandLine, Told
+from tests.support.contract import said
 from tests.support.processes import DevServer, free_port
 from tests.support.provider import Provider, bad_gateway, size
 from tests.support.runs import Runs, outcome, until, until_phase
@@ -227,18 +228,21 @@ async def test_without_a_worker_a_run_starts_and_every_question_is_answered_in_t
     alone = cli.with_(MANXUE_TASK_QUEUE=word)
     begun = await alone.run("generate", "--prompt", word, "--id", word, "--detach")
     assert (begun.code, begun.out) == (0, f"{word}\n")
-    async with alone.started("watch", word) as watching:
+    async with alone.started("watch", word) as watching, alone.started("watch", word, "--json") as telling:
         told = await alone.run_all(
             ("status", word), ("poll-now", word), ("resolve", word, "--abandon"), ("status", word, "--json"), seconds=45
         )
         await watching.says("no worker: ")
         watching.interrupt()
-        told.append(await watching.told(seconds=30))
-    assert [one.code for one in told] == [4, 4, 4, 4, 130]
+        line = said("watch-line", json.loads(await telling.puts()))
+        assert (line["id"], line["event"]) == (word, "no_worker")
+        telling.interrupt()
+        told += [await watching.told(seconds=30), await telling.told(seconds=30)]
+    assert [one.code for one in told] == [4, 4, 4, 4, 130, 130]
     assert "running" in told[0].out
     known = json.loads(told[3].out)
     assert (known["id"], known["status"], known["phase"]) == (word, "running", "starting")
-    assert all(f"no worker is polling task queue {word}" in one.err for one in told)
+    assert all(f"no worker is polling task queue {word}" in one.out + one.err for one in told)
 
 
 async def test_several_runs_are_watched_to_their_ends_and_told_in_the_order_asked_for(
@@ -246,15 +250,12 @@ async def test_several_runs_are_watched_to_their_ends_and_told_in_the_order_aske
 ) -> None:
     provider.on_query[f"{word}-b"] = lambda task: provider.status(task, "failed", error={"message": "policy"})
     ids = [(await cli.run("generate", "-d", "--prompt", f"{word}-{one}", *QUICK)).out.strip() for one in "abc"]
-    plain, lines = await cli.run_all(("watch", *ids), ("watch", *ids, "--json"))
-    assert (plain.code, lines.code) == (1, 1)
-    first, second, third = map(json.loads, lines.out.splitlines())
-    assert [one["id"] for one in (first, second, third)] == ids
-    assert second["failure"]["type"] == FailureType.RENDER_FAILED
-    videos = [VideoResult.model_validate(one["result"]).video.uri for one in (first, third)]
-    assert [f"file://{path}" for path in plain.out.splitlines()] == videos
-    assert f"\n{ids[1]}\nRenderFailed: " in plain.err
-    assert "1 of 3 runs ended without a video" in plain.err
+    told = await cli.run("watch", *ids)
+    collected = await cli.run_all(*(("result", run_id) for run_id in ids))
+    assert [told.code, *(one.code for one in collected)] == [1, 0, 1, 0]
+    assert told.out == collected[0].out + collected[2].out
+    assert f"\n{ids[1]}\nRenderFailed: " in told.err
+    assert "1 of 3 runs ended without a video" in told.err
 
 
 async def test_ctrl_c_ends_the_watching_and_not_the_run(

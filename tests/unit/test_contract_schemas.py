@@ -45,6 +45,12 @@ def test_each_is_a_schema_and_explains_every_field(name: str) -> None:
     assert list(unexplained(whole, name)) == []
 
 
+def test_the_command_prints_a_file_and_names_all(capsys: pytest.CaptureFixture[str]) -> None:
+    schema(name="result")
+    schema()
+    assert capsys.readouterr().out == (FOLDER / "result.json").read_text() + "\n".join(PUBLISHED) + "\n"
+
+
 def unexplained(node: Any, place: str) -> Iterator[str]:
     """The fields of published objects that have no description."""
     parts = node.items() if isinstance(node, dict) else enumerate(node) if isinstance(node, list) else ()
