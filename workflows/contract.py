@@ -13,6 +13,7 @@ from pydantic import BaseModel, Field, StringConstraints, model_validator
 from manxue.failure import FailureDetails, FailureType
 from manxue.problem import Problem
 from manxue.vocabulary import Mode
+from workflows.delivery import Preview, Provider, Video
 from workflows.input_fields import Duration, FairnessKey, Seconds, StrictInput, TaskId
 from workflows.template import Numbering, Template
 
@@ -24,10 +25,13 @@ __all__ = [
     "Numbering",
     "Phase",
     "Poll",
+    "Preview",
     "Problem",
     "Progress",
+    "Provider",
     "Resolution",
     "Template",
+    "Video",
     "VideoResult",
 ]
 
@@ -113,51 +117,6 @@ class GenerateVideoInput(StrictInput):
     """1 (first) to 5. Temporal's default is 3."""
     template: Template | None = None
     """Lets `request`, `extra`, `name` and `output` have `{{ placeholders }}`. Without it, `{{ }}` is plain text."""
-
-
-class Video(BaseModel):
-    """Facts of the delivered file, read from the file itself."""
-
-    uri: str
-    """`file:///...` or an object store reference; never a signed URL."""
-    bytes: int
-    """Size of the file."""
-    sha256: str
-    """Of the whole file, in hexadecimal."""
-    container: str
-    """Such as `mp4`."""
-    codec: str
-    """Of the picture, such as `h264`."""
-    width: int
-    """Pixels."""
-    height: int
-    """Pixels."""
-    fps: float
-    """Frames per second."""
-    duration: float
-    """Seconds."""
-    has_audio: bool
-    """Whether there is a sound track."""
-
-
-class Preview(BaseModel):
-    """Pictures beside the video, both JPEG."""
-
-    poster_uri: str
-    """One frame, neither black nor blank where the video has any other; at most 1280 pixels a side."""
-    contact_sheet_uri: str
-    """Twelve frames with their times."""
-
-
-class Provider(BaseModel):
-    """What the provider said of the finished task."""
-
-    created: int | None = None
-    """Unix seconds."""
-    actual_duration: float | None = None
-    """Seconds."""
-    amount: float | None = None
-    """Cost in the provider's unit, where it says so (undocumented)."""
 
 
 class VideoResult(BaseModel):

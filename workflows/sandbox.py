@@ -14,6 +14,7 @@ RUNNER = SandboxedWorkflowRunner(
         "workflows.batch_state",
         "workflows.contract",
         "workflows.decision",
+        "workflows.delivery",
         "workflows.details",
         "workflows.estimate",
         "workflows.input_fields",

@@ -36,7 +36,7 @@ MEANINGS = {
     BAD_INPUT: "wrong options, request or settings; nothing was started",
     NOT_NOW: "not found, not finished, or not possible in the run's phase",
     UNAVAILABLE: "Temporal, the worker, the staging or the local stack cannot be used, or a check of `doctor` failed",
-    INTERRUPTED: "stopped watching, by Ctrl-C or since nobody reads on; what was started goes on",
+    INTERRUPTED: "stopped watching by Ctrl-C; what was started goes on",
 }
 
 
@@ -106,8 +106,6 @@ def _told(error: Exception) -> int:
         case PayloadUnreadable():
             display.error(error.message)
             return UNAVAILABLE
-        case BrokenPipeError():  # as `| head` leaves
-            return INTERRUPTED
         case RPCError():
             display.error(f"the Temporal server did not answer as expected ({error.message}); try again")
             return UNAVAILABLE
