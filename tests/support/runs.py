@@ -51,7 +51,7 @@ class Runs:
 async def outcome(handle: Handle, seconds: float = 90) -> dict[str, Any]:
     """The result of a run, which is what the published schema says."""
     result: dict[str, Any] = await asyncio.wait_for(handle.result(), seconds)
-    said("result", result)
+    said("batch-result" if "counts" in result else "result", result)
     return result
 
 
@@ -73,7 +73,7 @@ def path_of(result: dict[str, Any]) -> Path:
 async def progress(handle: Handle) -> dict[str, Any]:
     """The answer to the query, which is what the published schema says."""
     answer: dict[str, Any] = await handle.query("progress")
-    said("progress", answer)
+    said("batch-progress" if "counts" in answer else "progress", answer)
     return answer
 
 
