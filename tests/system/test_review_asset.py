@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from temporalio.client import Client, WorkflowUpdateFailedError
+from temporalio.client import Client, WorkflowFailureError, WorkflowUpdateFailedError
 
 from tests.support.media_server import MediaServer, image
 from tests.support.processes import WorkerProcess, worker_process
@@ -192,7 +192,8 @@ async def test_a_review_that_is_started_wrongly_by_hand_fails_at_once(runs: Runs
     handle = await runs.client.start_workflow(
         "ReviewAsset", args=BAD_ARGUMENTS[said], id=f"review-{word}", task_queue=runs.task_queue
     )
-    await failure_of(handle, 20)
+    with pytest.raises(WorkflowFailureError):
+        await asyncio.wait_for(handle.result(), 20)
 
 
 async def test_a_cancelled_review_is_begun_anew_for_those_who_wait(
