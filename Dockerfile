@@ -1,16 +1,12 @@
 # The worker, the command line and the emulator, installed from the hash-pinned lock.
-FROM python:3.12-slim-bookworm AS build
-WORKDIR /build
-COPY requirements.lock ./
-RUN python -m venv /opt/manxue \
- && /opt/manxue/bin/pip install --no-cache-dir --require-hashes -r requirements.lock
-
-FROM python:3.12-slim-bookworm
-RUN useradd --create-home --uid 10001 manxue \
- && mkdir /videos \
- && chown manxue /videos
+#   docker build --build-arg VERSION=0.1.0 --build-arg REVISION="$(git rev-parse HEAD)" -t manxue-worker .
+FROM python:3.12.13-slim-bookworm AS build
+ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1 PIP_ROOT_USER_ACTION=ignore
 WORKDIR /app
-COPY --from=build /opt/manxue /opt/manxue
+COPY requirements.lock /build/
+# No pip in the image, no code of packages run to build them, nothing that the lock does not name.
+RUN python -m venv --without-pip /opt/manxue \
+ && pip --python /opt/manxue/bin/python install --require-hashes --only-binary :all: --no-compile -r /build/requirements.lock
 COPY manxue manxue
 COPY media media
 COPY activities activities
@@ -18,9 +14,28 @@ COPY workflows workflows
 COPY starter starter
 COPY emulator emulator
 COPY worker.py settings.py connection.py encryption.py logs.py ./
-ENV PATH=/opt/manxue/bin:$PATH PYTHONPATH=/app PYTHONUNBUFFERED=1 MANXUE_OUTPUT=/videos MANXUE_LOG_FORMAT=json
-USER manxue
-VOLUME /videos
+# The root of the container is read-only: bytecode is made here. By hash and not by time, so that it is the same each time.
+RUN /opt/manxue/bin/python -m compileall -q -j 0 --invalidation-mode unchecked-hash /opt/manxue/lib /app
+
+FROM python:3.12.13-slim-bookworm
+RUN useradd --no-create-home --home-dir /scratch --shell /usr/sbin/nologin --uid 10001 manxue \
+ && install --directory --owner=10001 --group=10001 /videos /scratch
+COPY --from=build /opt/manxue /opt/manxue
+COPY --from=build /app /app
+WORKDIR /app
+ENV PATH=/opt/manxue/bin:$PATH PYTHONPATH=/app PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 \
+    HOME=/scratch TMPDIR=/scratch MANXUE_OUTPUT=/videos MANXUE_LOG_FORMAT=json
+ARG VERSION=unknown
+ARG REVISION=unknown
+LABEL org.opencontainers.image.title="manxue-worker" \
+      org.opencontainers.image.description="Durable video generation on the SD2 Manxue API" \
+      org.opencontainers.image.version=$VERSION \
+      org.opencontainers.image.revision=$REVISION
+USER 10001:10001
+# The only places that are written: finished videos of outputs without a bucket, and, on disk and not in memory, what is
+# being downloaded on its way to a bucket.
+VOLUME ["/videos", "/scratch"]
 # SIGTERM lets activities in flight finish: give the container longer than MANXUE_SHUTDOWN_GRACE (90 s) to stop.
+# Health is looked at by who runs the container (docker-compose.yml, deploy/kubernetes/): the emulator needs another check.
 ENTRYPOINT ["python", "-m", "starter.cli"]
 CMD ["worker"]

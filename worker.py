@@ -114,12 +114,12 @@ async def build_worker(settings: WorkerSettings, client: Client) -> AsyncIterato
 
 
 async def _serve(settings: WorkerSettings) -> None:
-    client = await connect(logs.temporal_runtime())
+    # Before anything else: process 1 of a container does not hear a signal that it has no handler for.
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    await run_worker(settings, client, stop)
+    await run_worker(settings, await connect(logs.temporal_runtime()), stop)
 
 
 def main() -> int:
