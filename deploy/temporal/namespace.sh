@@ -11,16 +11,17 @@ until temporal operator cluster health >/dev/null 2>&1; do
   fi
   sleep 2
 done
-if temporal operator namespace describe >/dev/null 2>&1; then
-  temporal operator namespace update --retention "$RETENTION"
+if temporal operator namespace describe -n "$TEMPORAL_NAMESPACE" >/dev/null 2>&1; then
+  temporal operator namespace update -n "$TEMPORAL_NAMESPACE" --retention "$RETENTION"
 else
-  temporal operator namespace create --retention "$RETENTION"
+  temporal operator namespace create -n "$TEMPORAL_NAMESPACE" --retention "$RETENTION"
 fi
-# A new namespace is known to the whole server after some seconds.
-attempt=0
-until temporal operator search-attribute create --type Keyword \
-  --name ManxuePhase --name ManxueModel --name ManxueTaskId --name ManxueTenant; do
-  attempt=$((attempt + 1))
-  if [ "$attempt" -ge 30 ]; then exit 1; fi
-  sleep 2
+for name in ManxuePhase ManxueModel ManxueTaskId ManxueTenant; do
+  attempt=0
+  # The whole server knows a new namespace after some seconds. An attribute that is there already is no mistake.
+  until temporal operator search-attribute create -n "$TEMPORAL_NAMESPACE" --name "$name" --type Keyword; do
+    attempt=$((attempt + 1))
+    if [ "$attempt" -ge 30 ]; then exit 1; fi
+    sleep 2
+  done
 done
