@@ -14,8 +14,9 @@ COPY workflows workflows
 COPY starter starter
 COPY emulator emulator
 COPY worker.py settings.py connection.py encryption.py logs.py ./
-# The root of the container is read-only: bytecode is made here. By hash and not by time, so that it is the same each time.
-RUN /opt/manxue/bin/python -m compileall -q -j 0 --invalidation-mode unchecked-hash /opt/manxue/lib /app
+# The root of the container is read-only: bytecode is made here. By hash and not by time, and with a fixed seed, so that
+# it is the same each time.
+RUN PYTHONHASHSEED=0 /opt/manxue/bin/python -m compileall -q -j 0 --invalidation-mode unchecked-hash /opt/manxue/lib /app
 
 FROM python:3.12.13-slim-bookworm
 RUN useradd --no-create-home --home-dir /scratch --shell /usr/sbin/nologin --uid 10001 manxue \

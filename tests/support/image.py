@@ -44,9 +44,13 @@ class Image:
         given = {word: rest for word, rest in dockerfile() if word in ("ENTRYPOINT", "CMD")}
         words = [*json.loads(given["ENTRYPOINT"]), *(command or json.loads(given["CMD"]))]
         assert words[0] == "python"
+        return self.python(log, *words[1:], **environment)
+
+    def python(self, log: Path, *arguments: str, **environment: str) -> "subprocess.Popen[bytes]":
+        """The image's `python`."""
         own = {name: self._here(value) for name, value in image_environment().items()}
         path = {"PATH": f"{self.packages / 'bin'}:{os.environ['PATH']}"}
-        return spawn([str(self.packages / "bin/python"), *words[1:]], log, own | path | environment, self.app)
+        return spawn([str(self.packages / "bin/python"), *arguments], log, own | path | environment, self.app)
 
     def files(self) -> set[Path]:
         """All that lies where the image's root is read-only."""

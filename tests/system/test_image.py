@@ -5,6 +5,7 @@ from pathlib import Path
 
 from temporalio.client import Client
 
+from tests.support.deployment import resolved
 from tests.support.image import Image
 from tests.support.processes import API_KEY, DevServer, wait_for
 from tests.support.runs import Runs, request
@@ -21,11 +22,18 @@ async def test_the_images_files_and_packages_make_a_video_and_write_only_to_its_
     options = ("--port", "0", "--key", API_KEY, "--speed", "200")
     emulator = image.run(logs["emulator"], "emulator", *options)
     wait_for("API key", logs["emulator"], emulator)
+    url = logs["emulator"].read_text().split()[1]
+    probe = resolved("--env-file", "emulator.env", "--profile", "emulator")["services"]["emulator"]["healthcheck"][
+        "test"
+    ]
+    for port, healthy in ((url.rpartition(":")[2], True), ("1", False)):
+        asked = image.python(tmp_path / "probe.log", "-c", probe[-1].replace("8300", port))
+        assert (asked.wait(30) == 0) == healthy
     worker = image.run(
         logs["worker"],
         TEMPORAL_ADDRESS=server.address,
         MANXUE_API_KEY=API_KEY,
-        MANXUE_BASE_URL=logs["emulator"].read_text().split()[1],
+        MANXUE_BASE_URL=url,
         MANXUE_TASK_QUEUE="image",
     )
     wait_for("worker.started", logs["worker"], worker)

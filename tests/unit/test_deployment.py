@@ -91,6 +91,15 @@ def test_every_service_starts_again_and_shows_its_health_and_jobs_end(services: 
 
 def test_workers_can_be_many(services: dict[str, dict[str, Any]]) -> None:
     assert not {"container_name", "ports", "hostname"} & set(services["worker"])
+    more = resolved("--env-file", "emulator.env", WORKERS="3")
+    assert (services["worker"]["deploy"]["replicas"], more["services"]["worker"]["deploy"]["replicas"]) == (1, 3)
+
+
+def test_the_emulator_is_what_the_workers_of_its_profile_call(services: dict[str, dict[str, Any]]) -> None:
+    options = services["emulator"]["command"]
+    given = services["worker"]["environment"]
+    assert given["MANXUE_API_KEY"] == options[options.index("--key") + 1]
+    assert given["MANXUE_BASE_URL"] == f"http://emulator:{options[options.index('--port') + 1]}"
 
 
 def test_a_create_call_is_never_cut_off(services: dict[str, dict[str, Any]]) -> None:
