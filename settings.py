@@ -116,6 +116,10 @@ class WorkerSettings(KeySettings):
     """How long the verdict on an asset is remembered after a run last asked for it: ISO 8601, or seconds."""
     create_timeout: float = Field(default=60.0, ge=1, le=90)
     """Seconds that a create call waits for an answer; giving up on it leaves its outcome unknown."""
+    submits_per_second: float | None = Field(default=None, gt=0, le=1000, allow_inf_nan=False)
+    """Create calls of all workers of the account together; None is no limit."""
+    max_in_flight: int | None = Field(default=None, ge=1, le=1000)
+    """Renders of the account that may be unfinished at a time, over all workers; None is no limit."""
     max_cached_workflows: int = Field(default=5000, ge=1)
     """Runs kept in memory, about 90 KB each; fewer than the runs in flight costs three times the CPU."""
     shutdown_grace: float = Field(default=90.0, ge=0)

@@ -19,6 +19,8 @@ from temporalio.client import Client
 from temporalio.worker import Worker
 
 import logs
+from activities.admission_upkeep import earlier_admission, left_slots
+from activities.ask_admission import AskAdmission
 from activities.download import Download
 from activities.finished_runs import FinishedRuns
 from activities.poll import Poll
@@ -29,12 +31,14 @@ from activities.submit import Submit
 from activities.upload_assets import UploadAssets
 from activities.validate import Validate
 from connection import TemporalUnavailable, connect, ensure_search_attributes
+from manxue.admission import Limits
 from manxue.client import ManxueClient
 from media.fetch import AddressGuard, Fetcher
 from media.output import OutputInvalid, open_output
 from media.storage import OutputUnavailable
 from settings import SettingsError, WorkerSettings, load
 from starter.nexus_service import ManxueService
+from workflows.admit_renders import AdmitRenders
 from workflows.argument_count import ArgumentCountInterceptor
 from workflows.generate_batch import GenerateBatch
 from workflows.generate_video import GenerateVideo
@@ -82,13 +86,23 @@ async def build_worker(settings: WorkerSettings, client: Client) -> AsyncIterato
     ):
         assets = UploadAssets(manxue)
         reviews = ReviewAssets(fetcher, settings.base_url, settings.api_key.get_secret_value(), settings.keep_assets)
+        limits = Limits(max_in_flight=settings.max_in_flight, submits_per_second=settings.submits_per_second)
+        admission = AskAdmission(settings.base_url, settings.api_key.get_secret_value(), limits)
         pages = RequestPages(input_problems)
         worker = Worker(
             client,
             task_queue=settings.task_queue,
-            workflows=[GenerateVideo, ReviewAsset, GenerateBatch, KeepRequestPage],
+            workflows=[GenerateVideo, ReviewAsset, AdmitRenders, GenerateBatch, KeepRequestPage],
             activities=[
-                Validate(settings.output, fetcher, FinishedRuns(settings.base_url)).validate,
+                Validate(
+                    settings.output,
+                    fetcher,
+                    FinishedRuns(settings.base_url),
+                    admission.admission_id if admission.applies else None,
+                ).validate,
+                admission.ask_admission,
+                left_slots,
+                earlier_admission,
                 reviews.review_assets,
                 assets.upload_assets,
                 assets.asset_state,

@@ -51,7 +51,7 @@ async def earlier_submissions(
     """
     listed = await _listed(client, workflow_id, run_id)
     others = [other for other in dict.fromkeys([*ancestors, *listed]) if other != run_id]
-    found = [await _submissions_of(client, workflow_id, other, not_accepted) for other in others]
+    found = [await submissions_of(client, workflow_id, other, not_accepted) for other in others]
     return [earlier for earlier in found if earlier.task_id or earlier.unknown]
 
 
@@ -64,7 +64,8 @@ async def _listed(client: Client, workflow_id: str, run_id: str) -> list[str]:
     raise RunsNotListed(f"the list of the runs of {workflow_id} does not yet have this one")
 
 
-async def _submissions_of(client: Client, workflow_id: str, run_id: str, not_accepted: frozenset[str]) -> Earlier:
+async def submissions_of(client: Client, workflow_id: str, run_id: str, not_accepted: frozenset[str]) -> Earlier:
+    """What one run bought, or may have bought. Raises RPCError, but not where the run's retention is over."""
     handle = client.get_workflow_handle(workflow_id, run_id=run_id)
     reader = _Reader(client.data_converter, not_accepted)
     try:

@@ -1,7 +1,6 @@
 """Asking for the reviews that a request needs: each is one `ReviewAsset` execution, which everybody shares."""
 
 import asyncio
-import hashlib
 from datetime import timedelta
 from typing import Any
 from weakref import WeakValueDictionary
@@ -13,6 +12,7 @@ from temporalio.common import WorkflowIDConflictPolicy
 
 from activities.errors import NO_ANSWER, passing
 from activities.heartbeat import heartbeating
+from manxue.account import account_digest
 from manxue.asset_review import REVIEW_ASSET, REVIEW_UPDATE, AssetReview, AssetToReview, Kind, ReviewRequest
 from manxue.markdown import text
 from manxue.redact import capped, redact
@@ -41,7 +41,7 @@ class ReviewAssets:
     def __init__(self, fetcher: Fetcher, base_url: str, api_key: str, keep: timedelta) -> None:
         self._fetcher = fetcher
         # An asset belongs to the account that submitted it. The key itself must not be seen in a workflow id.
-        self._account = hashlib.sha256(f"{base_url}\0{api_key}".encode()).hexdigest()[:12]
+        self._account = account_digest(base_url, api_key)
         self._keep = keep
         self._turns: WeakValueDictionary[str, asyncio.Semaphore] = WeakValueDictionary()
 

@@ -46,13 +46,18 @@ class Validated(BaseModel):
     warnings: list[Problem] = []
     render_times: RenderTimes | None = None
     """What finished runs teach about how long it will take."""
+    admission_id: str | None = None
+    """Of the execution to be asked before a create call; None where the account has no limits."""
 
 
 class Validate:
     """Checks requests and their media against the provider's rules, and that the video will have a place to go."""
 
-    def __init__(self, default_output: str, fetcher: Fetcher, finished_runs: FinishedRuns) -> None:
+    def __init__(
+        self, default_output: str, fetcher: Fetcher, finished_runs: FinishedRuns, admission_id: str | None = None
+    ) -> None:
         self._default_output = default_output
+        self._admission_id = admission_id
         self._finished_runs = finished_runs
         self._prober = Prober(fetcher)
 
@@ -73,7 +78,9 @@ class Validate:
             warnings = await self._check_media(verdict, given)
             await self._require_output(given.output)
             render_times = await self._finished_runs.render_times(verdict.request)
-        return Validated(request=verdict.request, warnings=warnings, render_times=render_times)
+        return Validated(
+            request=verdict.request, warnings=warnings, render_times=render_times, admission_id=self._admission_id
+        )
 
     async def _check_media(self, verdict: Verdict, given: ValidateInput) -> list[Problem]:
         """The warnings."""

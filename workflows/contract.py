@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, Field, StringConstraints, model_validator
 
+from manxue.admission import Admission
 from manxue.failure import FailureDetails, FailureType
 from manxue.problem import Problem
 from manxue.vocabulary import Mode
@@ -18,6 +19,7 @@ from workflows.input_fields import Duration, FairnessKey, Seconds, StrictInput, 
 from workflows.template import Numbering, Template
 
 __all__ = [
+    "Admission",
     "Estimate",
     "FailureDetails",
     "FailureType",
@@ -201,6 +203,8 @@ class Progress(BaseModel):
     """What is happening, as a sentence for people."""
     decision: Decision | None = None
     """What somebody has to decide, in the phase `needs_decision`; else null."""
+    admission: Admission | None = None
+    """Null unless the run waits for its turn and its place is known."""
     warnings: list[Problem] = []
     """What is worth knowing, though it does not stop the run."""
     timeline: dict[Phase, datetime] = {}

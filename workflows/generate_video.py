@@ -7,6 +7,7 @@ from temporalio.common import RawValue, SearchAttributeKey
 from temporalio.exceptions import ActivityError, ApplicationError, is_cancelled_exception
 
 from activities.validate import ValidateInput
+from manxue.admission import ADMITTED_SIGNAL
 from manxue.asset_review import ASSET_REVIEWED_SIGNAL
 from manxue.checked_request import CheckedRequest
 from manxue.failure import FailureType
@@ -32,6 +33,7 @@ from workflows.run_input import NO_ARGUMENT, ArgumentCount, continued_state, rea
 from workflows.run_state import ContinuedRun
 from workflows.submission import Submission
 from workflows.summaries import assets
+from workflows.turn import Turn
 from workflows.waiting import Waiting
 
 _PLANNED_FOR = SearchAttributeKey.for_datetime("TemporalScheduledStartTime")
@@ -46,7 +48,8 @@ class GenerateVideo:
     def __init__(self) -> None:
         self._journal = Journal()
         self._asset_review = Review(self._journal)
-        self._submission = Submission(self._journal)
+        self._turn = Turn(self._journal)
+        self._submission = Submission(self._journal, self._turn)
 
     @workflow.run
     async def run(self, raw: RawValue) -> VideoResult:
@@ -61,9 +64,11 @@ class GenerateVideo:
             if not is_cancelled_exception(error):
                 raise
             self._journal.cancel()
+            await self._turn.leave()
             raise
         except ApplicationError as error:
             self._journal.fail(error)
+            await self._turn.leave()
             raise
         finally:
             await workflow.wait_condition(workflow.all_handlers_finished)
@@ -87,12 +92,13 @@ class GenerateVideo:
                     output=read.fields.get("output"),
                     probe_media=read.fields.get("task_id") is None,  # they may have gone since the task was created
                     problems=read.problems,
-                )
+                ),
+                read.given,
             )
         except ActivityError as error:
             end_by(error, FailureType.DEADLINE_EXCEEDED)
         state.given, state.request, state.warnings = read.given, checked.request, checked.warnings
-        state.render_times = checked.render_times
+        state.render_times, state.admission_id = checked.render_times, checked.admission_id
 
     async def _review(self) -> CheckedRequest:
         """Media that need it go through the asset library; the request comes back with `asset://` in their place."""
@@ -116,8 +122,9 @@ class GenerateVideo:
                 state.task_id, state.adopted, state.poll_requested = state.given.task_id, True, True
                 state.accepted_earlier = True
             else:
-                self._journal.enter(Phase.SUBMITTING, "The task is being submitted to the provider.")
-                state.task_id = await self._submission.run(request)
+                if state.phase != Phase.SUBMITTING:  # else it continued as new while it waited for its turn
+                    self._journal.enter(Phase.SUBMITTING, "The task is being submitted to the provider.")
+                state.task_id = await self._submission.run(request, self._make_room)
             state.submitted_at = workflow.now()
             self._journal.enter(Phase.QUEUED, "The provider has accepted the task.")
         # A cancellation that came during the create call waited for its answer.
@@ -127,6 +134,7 @@ class GenerateVideo:
     async def _wait(self) -> None:
         if self._journal.state.phase in (Phase.QUEUED, Phase.RENDERING):
             await Waiting(self._journal).run(self._make_room)
+            await self._turn.leave()
 
     async def _download(self) -> VideoResult:
         state = self._journal.state
@@ -181,6 +189,11 @@ class GenerateVideo:
     def asset_reviewed(self, _: RawValue = NO_ARGUMENT) -> None:
         """Ask for the reviews anew. What the signal says does not count: anybody may have sent it."""
         self._asset_review.wake()
+
+    @workflow.signal(name=ADMITTED_SIGNAL, description="The create call may be sent")
+    def admitted(self, raw: RawValue = NO_ARGUMENT) -> None:
+        """It is this run's turn at the account."""
+        self._turn.admitted(raw)
 
     @workflow.update(name=POLL_NOW_UPDATE, description="Ask the provider now instead of at the next timer")
     async def poll_now(self) -> Progress:

@@ -121,6 +121,7 @@ class Journal:
             next_poll_at=state.next_poll_at,
             message=state.message,
             decision=state.decision,
+            admission=state.turn.place if state.turn else None,
             warnings=state.warnings,
             timeline=state.timeline,
             trouble=state.trouble,

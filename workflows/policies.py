@@ -63,6 +63,36 @@ SUBMIT = ActivityConfig(
     cancellation_type=ActivityCancellationType.WAIT_CANCELLATION_COMPLETED,
 )
 
+ASK_ADMISSION = ActivityConfig(
+    start_to_close_timeout=timedelta(seconds=20),  # a signal, or a query, to the execution that admits
+    retry_policy=_PATIENT,  # asking again changes nothing
+)
+PLACE_FIRST_LOOK = timedelta(seconds=2)
+"""Most runs need not wait; one that is not admitted by then asks for its place."""
+PLACE_LOOK_EACH = timedelta(seconds=2)
+"""For each place in the queue, between two looks at it."""
+PLACE_SHORTEST_LOOK, PLACE_LONGEST_LOOK = timedelta(seconds=15), timedelta(minutes=10)
+"""So that the looks cost little however many wait. A look also heals what was lost."""
+
+LEFT_SLOTS = ActivityConfig(
+    start_to_close_timeout=timedelta(minutes=2),  # a short call for each slot, ten at a time
+    schedule_to_close_timeout=timedelta(minutes=5),
+    retry_policy=_PATIENT,
+)
+LOOK_AT_SLOTS = timedelta(minutes=1)
+"""How often, while somebody waits for a slot, those who hold one are looked at."""
+EARLIER_ADMISSION = ActivityConfig(
+    start_to_close_timeout=timedelta(seconds=30),  # a list, a query, and the lag of the list
+    schedule_to_close_timeout=timedelta(minutes=2),  # then the queue begins empty
+    retry_policy=_PATIENT,
+)
+ADMISSION_KEPT = timedelta(hours=1)
+"""How long an execution without anybody in it waits for the next run."""
+ADMISSIONS_AT_ONCE = 100
+"""Signals in one answer to the server."""
+EVENTS_PER_ADMISSION_RUN = 2000
+"""As EVENTS_PER_RUN, for about 150 renders: there is one such execution for an account."""
+
 POLL = ActivityConfig(
     start_to_close_timeout=timedelta(seconds=45),  # one GET of at most 25 s
     # A few quick tries; then the workflow shows the outage and asks again at its own pace, until the deadline.

@@ -4,6 +4,7 @@ from datetime import datetime, timedelta
 
 from pydantic import BaseModel, Field
 
+from manxue.admission import Admission
 from manxue.asset_review import AssetReview
 from manxue.checked_request import CheckedRequest
 from manxue.problem import Problem
@@ -20,6 +21,19 @@ class Ending(BaseModel):
     kind: str
     """A `FailureType`, or `CANCELED` of next_steps.py."""
     problems: list[Problem] = []
+
+
+class Turn(BaseModel):
+    """At an account with limits: a slot, or the wait for one."""
+
+    ticket: float
+    """When the run first asked, Unix seconds."""
+    number: int = 0
+    """Of the create call that it asks for."""
+    granted: int = 0
+    """Of the latest one that was admitted."""
+    place: Admission | None = None
+    """While it waits, as far as it is known."""
 
 
 class RunState(BaseModel):
@@ -44,6 +58,11 @@ class RunState(BaseModel):
     """Media reference -> where its review is, for those that need one; None before it was asked for."""
     render_times: RenderTimes | None = None
     """What finished runs taught when this one began; None in a run that began before runs were taught."""
+
+    admission_id: str | None = None
+    """Workflow id to ask before a create call; None at an account without limits."""
+    turn: Turn | None = None
+    """None before the run has asked, and after it has left."""
 
     held: timedelta = timedelta(0)
     """Time spent waiting for decisions, which does not count against the deadline."""

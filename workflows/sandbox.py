@@ -10,6 +10,8 @@ RUNNER = SandboxedWorkflowRunner(
         "activities",
         "manxue",
         "media",
+        "workflows.admission_details",
+        "workflows.admission_state",
         "workflows.batch_contract",
         "workflows.batch_state",
         "workflows.contract",
@@ -17,6 +19,7 @@ RUNNER = SandboxedWorkflowRunner(
         "workflows.delivery",
         "workflows.details",
         "workflows.estimate",
+        "workflows.fair_queue",
         "workflows.input_fields",
         "workflows.next_steps",
         "workflows.planned_times",
@@ -29,6 +32,7 @@ RUNNER = SandboxedWorkflowRunner(
         "workflows.run_state",
         "workflows.summaries",
         "workflows.template",
+        "workflows.token_bucket",
         "workflows.user_metadata",
     )
 )

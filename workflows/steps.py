@@ -7,15 +7,17 @@ from typing import Any
 from temporalio import workflow
 from temporalio.common import Priority
 
+from activities.ask_admission import AskAdmission, AskAdmissionInput
 from activities.download import Download, Downloaded, DownloadInput
 from activities.poll import Poll, PollAnswer
 from activities.review_assets import AssetsToReview, ReviewAssets
 from activities.submit import Submit, SubmitInput, Submitted
 from activities.validate import Validate, Validated, ValidateInput
+from manxue.admission import Standing
 from manxue.asset_review import AssetReview, Kind
 from manxue.checked_request import CheckedRequest
 from workflows.contract import GenerateVideoInput
-from workflows.policies import DOWNLOAD, POLL, POLL_PATIENCE, REVIEW_ASSETS, SUBMIT, VALIDATE, told
+from workflows.policies import ASK_ADMISSION, DOWNLOAD, POLL, POLL_PATIENCE, REVIEW_ASSETS, SUBMIT, VALIDATE, told
 from workflows.run_state import RunState
 from workflows.summaries import assets
 
@@ -23,11 +25,10 @@ _TURNS = 5
 """Of the event loop: more than an activity's result needs to get from the server's news to its handle."""
 
 
-async def validate(given: ValidateInput) -> Validated:
-    """Check everything that can be checked for free."""
-    return await workflow.execute_activity_method(
-        Validate.validate, given, **told(VALIDATE, "check the request, its media and the output")
-    )
+async def validate(given: ValidateInput, meant: GenerateVideoInput | None) -> Validated:
+    """Check everything that can be checked for free. `meant` are the fields, where they could be read."""
+    config = told(VALIDATE, "check the request, its media and the output", _priority(meant) if meant else None)
+    return await workflow.execute_activity_method(Validate.validate, given, **config)
 
 
 async def review_assets(
@@ -40,6 +41,22 @@ async def review_assets(
         AssetsToReview(references=media, known=known),
         **told(REVIEW_ASSETS, summary, _priority(given), patience),
     )
+
+
+def ask_admission(state: RunState, again: bool, patience: timedelta) -> workflow.ActivityHandle[Standing | None]:
+    """Ask for the run's turn, or with `again` for its place, trying for as long as `patience`."""
+    assert state.given
+    assert state.turn
+    given = AskAdmissionInput(
+        ticket=state.turn.ticket,
+        number=state.turn.number,
+        tenant=state.given.tenant,
+        priority=state.given.priority,
+        again=again,
+    )
+    summary = "look up the place in the queue" if again else "ask for a turn at the provider's account"
+    config = told(ASK_ADMISSION, summary, _priority(state.given), patience)
+    return workflow.start_activity_method(AskAdmission.ask_admission, given, **config)
 
 
 async def submit(request: CheckedRequest, state: RunState) -> Submitted:

@@ -1,6 +1,7 @@
 """Buying the render: at most one create call that could have been accepted, unless somebody chose otherwise."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from enum import Enum, auto
 from typing import NoReturn
@@ -19,6 +20,7 @@ from workflows.failures import cause_of, end_by, failure
 from workflows.journal import Journal
 from workflows.policies import NOT_ACCEPTED_FIRST_WAIT, NOT_ACCEPTED_LONGEST_WAIT
 from workflows.summaries import line
+from workflows.turn import Turn
 
 _MOST_RESUBMISSIONS = 1
 """By the policy `resubmit`: whoever chose it may pay twice, and not a hundred times. Then the run asks."""
@@ -63,8 +65,9 @@ def outcome_of(error: ActivityError) -> tuple[Outcome, str]:
 class Submission:
     """The phase `submitting`, and `needs_decision` where it leads there."""
 
-    def __init__(self, journal: Journal) -> None:
+    def __init__(self, journal: Journal, turn: Turn) -> None:
         self._journal = journal
+        self._turn = turn
         self._resolution: Resolution | None = None
 
     def resolve(self, resolution: Resolution) -> None:
@@ -80,11 +83,15 @@ class Submission:
                 non_retryable=True,
             )
 
-    async def run(self, request: CheckedRequest) -> str:
-        """Submit until it is known what became of it. The task id, or a failure of the contract."""
+    async def run(self, request: CheckedRequest, make_room: Callable[[], Awaitable[None]]) -> str:
+        """Submit until it is known what became of it. The task id, or a failure of the contract.
+
+        `make_room` may continue the run as new while it waits for its turn.
+        """
         wait = NOT_ACCEPTED_FIRST_WAIT
         while True:
             self._require_time()
+            await self._turn.come(make_room)
             try:
                 submitted = await steps.submit(request, self._journal.state)
                 return self._found(submitted.task_id) if submitted.earlier_run else submitted.task_id
