@@ -1,14 +1,20 @@
 """A run asks for its turn: of the one `AdmitRenders` execution of the account, which is started where there is none."""
 
+import asyncio
+import time
+
 from pydantic import BaseModel
 from temporalio import activity
 from temporalio.client import WorkflowQueryFailedError, WorkflowQueryRejectedError
 from temporalio.common import Priority, QueryRejectCondition
 from temporalio.service import RPCError, RPCStatusCode
 
-from manxue.admission import ADMIT_RENDERS, ASK_SIGNAL, PLACE_QUERY, Ask, Limits, Standing, admission_id
+from manxue.admission import ADMIT_RENDERS, ASK_SIGNAL, QUEUE_QUERY, Admission, Ask, Limits, Queue, admission_id
 from manxue.markdown import text
 from manxue.redact import redact
+
+_QUEUE_GOOD_FOR = 2.0
+"""Seconds. The server takes few queries at a time for one execution, so that all runs of a worker share one."""
 
 
 class AskAdmissionInput(BaseModel):
@@ -30,6 +36,11 @@ class AskAdmission:
         self._limits = limits
         self.admission_id = admission_id(base_url, api_key)
         """Where to ask."""
+        self._places: dict[tuple[str, float, int], int] = {}
+        self._queue: Queue | None = None
+        """None where there is nobody to ask."""
+        self._queue_from = -_QUEUE_GOOD_FOR
+        self._turn = asyncio.Lock()
 
     @property
     def applies(self) -> bool:
@@ -37,19 +48,19 @@ class AskAdmission:
         return bool(self._limits)
 
     @activity.defn(name="ask_admission")
-    async def ask_admission(self, given: AskAdmissionInput) -> Standing | None:
+    async def ask_admission(self, given: AskAdmissionInput) -> Admission | None:
         """Where the run stands in the queue; None when it asked anew. It is signalled when it may go."""
+        workflow_id = activity.info().workflow_id or ""
+        if given.again and (place := await self._place(workflow_id, given)):
+            return place
         known = {"tenant": given.tenant, "priority": given.priority}
         ask = Ask(
-            workflow_id=activity.info().workflow_id or "",
+            workflow_id=workflow_id,
             ticket=given.ticket,
             number=given.number,
             limits=self._limits,
             **{name: value for name, value in known.items() if value is not None},
         )
-        standing = await self._standing(ask) if given.again else None
-        if standing and standing.place is not None and standing.limits == self._limits:
-            return standing
         # Not an update with start: the server takes ten updates at a time for an execution.
         await activity.client().start_workflow(
             ADMIT_RENDERS,
@@ -62,12 +73,31 @@ class AskAdmission:
         )
         return None
 
-    async def _standing(self, ask: Ask) -> Standing | None:
-        """None where there is nobody to ask, or no answer: then asking anew does no harm."""
+    async def _place(self, workflow_id: str, given: AskAdmissionInput) -> Admission | None:
+        """None where asking anew may help: it does not wait there, or the limits have changed."""
+        async with self._turn:
+            if time.monotonic() >= self._queue_from + _QUEUE_GOOD_FOR:
+                self._queue = await self._ask_for_queue()
+                self._queue_from = time.monotonic()
+                waiting = self._queue.waiting if self._queue else []
+                self._places = {entry: place for place, entry in enumerate(waiting, 1)}
+        queue, place = self._queue, self._places.get((workflow_id, given.ticket, given.number))
+        if queue is None or place is None or queue.limits != self._limits:
+            return None
+        return Admission(
+            place=place,
+            waiting=len(queue.waiting),
+            in_flight=queue.in_flight,
+            max_in_flight=queue.limits.max_in_flight,
+            as_of=queue.as_of,
+        )
+
+    async def _ask_for_queue(self) -> Queue | None:
+        """None where there is nobody to ask. Raises RPCError when it is too busy to answer."""
         handle = activity.client().get_workflow_handle(self.admission_id)
         try:
-            standing: Standing = await handle.query(
-                PLACE_QUERY, ask, result_type=Standing, reject_condition=QueryRejectCondition.NOT_OPEN
+            queue: Queue = await handle.query(
+                QUEUE_QUERY, result_type=Queue, reject_condition=QueryRejectCondition.NOT_OPEN
             )
         except (WorkflowQueryRejectedError, WorkflowQueryFailedError):
             return None
@@ -75,4 +105,4 @@ class AskAdmission:
             if error.status is not RPCStatusCode.NOT_FOUND:
                 raise
             return None
-        return standing
+        return queue

@@ -163,9 +163,11 @@ class Tasks:
         task.etag = f'"{sha256}"'
         self._kept.put(task.id, task)
         self._ledger.rendered.setdefault(task.id, []).append(sha256)
+        self._ledger.ends.setdefault(task.id, max(time.time(), task.completed_at))
 
     def _fail(self, task: Task, reason: str) -> None:
         task.failure = self._ledger.failed[task.id] = reason
+        self._ledger.ends[task.id] = max(time.time(), task.processing_at)
         self._kept.put(task.id, task)
 
 

@@ -12,8 +12,8 @@ LEAVE_SIGNAL = "leave"
 """A run no longer waits, or its render is no longer in flight: a `Leave`."""
 ADMITTED_SIGNAL = "admitted"
 """To the run: an `Admitted`. It may send its create call now."""
-PLACE_QUERY = "place"
-"""Where an `Ask` stands: a `Standing`."""
+QUEUE_QUERY = "queue"
+"""Who waits, in order: a `Queue`."""
 ADMISSION_QUERY = "admission"
 """An `Overview` for operators."""
 STATE_QUERY = "state"
@@ -74,13 +74,11 @@ class Admitted(BaseModel):
     number: int
 
 
-class Standing(BaseModel):
-    """Where an `Ask` stands."""
+class Queue(BaseModel):
+    """Who waits, the next one first: workflow id, ticket and number of each."""
 
     limits: Limits
-    place: int | None
-    """1 is next; None when it is not in the queue."""
-    waiting: int
+    waiting: list[tuple[str, float, int]]
     in_flight: int
     as_of: AwareDatetime
 

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from pydantic import BaseModel
 
-from manxue.admission import Admitted, Ask, InFlight, Leave, Limits, Overview, Standing
+from manxue.admission import Admitted, Ask, InFlight, Leave, Limits, Overview, Queue
 from workflows.fair_queue import in_order
 from workflows.token_bucket import TokenBucket
 
@@ -125,18 +125,11 @@ class AdmissionState(BaseModel):
         first = next(self._in_order(), None)
         return first is not None and not self._may_go(first)
 
-    def places(self) -> dict[str, int]:
-        """Workflow id -> place, 1 is next."""
-        return {waiter.workflow_id: place for place, waiter in enumerate(self._in_order(), 1)}
-
-    def standing(self, ask: Ask, places: dict[str, int], now: datetime) -> Standing:
-        """Where it stands, by `places`."""
-        waiter = self.waiting.get(ask.workflow_id)
-        same = waiter and (waiter.ticket, waiter.number) == (ask.ticket, ask.number)
-        return Standing(
+    def queue(self, now: datetime) -> Queue:
+        """Who waits, in order."""
+        return Queue(
             limits=self.limits,
-            place=places.get(ask.workflow_id) if same else None,
-            waiting=len(self.waiting),
+            waiting=[(waiter.workflow_id, waiter.ticket, waiter.number) for waiter in self._in_order()],
             in_flight=len(self.holders),
             as_of=now,
         )

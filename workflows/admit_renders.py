@@ -20,12 +20,12 @@ from manxue.admission import (
     ADMITTED_SIGNAL,
     ASK_SIGNAL,
     LEAVE_SIGNAL,
-    PLACE_QUERY,
+    QUEUE_QUERY,
     STATE_QUERY,
     Ask,
     Leave,
     Overview,
-    Standing,
+    Queue,
 )
 from workflows.admission_details import admission_details
 from workflows.admission_state import AdmissionState, Grant, Holder
@@ -63,7 +63,6 @@ class AdmitRenders:
         self._look: asyncio.Task[None] | None = None
         self._next_look = 0.0
         self._empty_since = workflow.time()
-        self._places: dict[str, int] | None = None
 
     @workflow.run
     async def run(self, continued: AdmissionState | None = None) -> None:
@@ -103,7 +102,6 @@ class AdmitRenders:
         grants = [*again, *state.admit(now, ADMISSIONS_AT_ONCE)]
         if state.waiting or state.holders or grants:
             self._empty_since = now
-        self._places = None
         return grants
 
     async def _tell(self, grants: list[Grant]) -> None:
@@ -218,12 +216,10 @@ class AdmitRenders:
         """Free the slot, or keep it for a render that nobody waits for."""
         self._inbox.append(leave)
 
-    @workflow.query(name=PLACE_QUERY, description="Where a run stands, a Standing; takes its Ask")
-    def place(self, ask: Ask) -> Standing:
-        """Where a run stands."""
-        if self._places is None:
-            self._places = self._state.places()
-        return self._state.standing(ask, self._places, workflow.now())
+    @workflow.query(name=QUEUE_QUERY, description="Who waits, in order, as a Queue")
+    def queue(self) -> Queue:
+        """Who waits."""
+        return self._state.queue(workflow.now())
 
     @workflow.query(name=ADMISSION_QUERY, description="Limits, renders in flight and runs waiting, as an Overview")
     def admission(self) -> Overview:

@@ -13,7 +13,7 @@ from activities.poll import Poll, PollAnswer
 from activities.review_assets import AssetsToReview, ReviewAssets
 from activities.submit import Submit, SubmitInput, Submitted
 from activities.validate import Validate, Validated, ValidateInput
-from manxue.admission import Standing
+from manxue.admission import Admission
 from manxue.asset_review import AssetReview, Kind
 from manxue.checked_request import CheckedRequest
 from workflows.contract import GenerateVideoInput
@@ -43,7 +43,7 @@ async def review_assets(
     )
 
 
-def ask_admission(state: RunState, again: bool, patience: timedelta) -> workflow.ActivityHandle[Standing | None]:
+def ask_admission(state: RunState, again: bool, patience: timedelta) -> workflow.ActivityHandle[Admission | None]:
     """Ask for the run's turn, or with `again` for its place, trying for as long as `patience`."""
     assert state.given
     assert state.turn

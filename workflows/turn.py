@@ -8,7 +8,7 @@ from temporalio import workflow
 from temporalio.common import RawValue
 from temporalio.exceptions import ActivityError, FailureError, is_cancelled_exception
 
-from manxue.admission import LEAVE_SIGNAL, Admission, Admitted, Leave, Standing
+from manxue.admission import LEAVE_SIGNAL, Admission, Admitted, Leave
 from manxue.failure import FailureType
 from workflows import run_state, steps
 from workflows.failures import failure
@@ -75,12 +75,12 @@ class Turn:
             asking.cancel()
             return True
         try:
-            standing = await asking
+            place = await asking
         except ActivityError as error:
             if is_cancelled_exception(error):
                 raise
-            standing = None
-        wait = min(self._show(standing), self._left())
+            place = None
+        wait = min(self._show(place), self._left())
         summary = line(f"{self._journal.state.message} Looked up again in {wait.total_seconds():.0f} s")
         try:
             await workflow.wait_condition(self._is_admitted, timeout=wait, timeout_summary=summary)
@@ -88,26 +88,18 @@ class Turn:
             return False
         return True
 
-    def _show(self, standing: Standing | None) -> timedelta:
+    def _show(self, place: Admission | None) -> timedelta:
         """Say where the run stands. How long that is worth knowing."""
         turn = self._journal.state.turn
         assert turn
-        if standing is None or standing.place is None:
+        if place is None:
             self._unanswered += 1  # the second time at the latest there is something wrong, or too many wait
             return min(PLACE_FIRST_LOOK * (1 << min(self._unanswered - 1, 20)), PLACE_LONGEST_LOOK)
-        self._unanswered = 0
-        most = standing.limits.max_in_flight
-        turn.place = Admission(
-            place=standing.place,
-            waiting=standing.waiting,
-            in_flight=standing.in_flight,
-            max_in_flight=most,
-            as_of=standing.as_of,
-        )
-        wait = min(max(PLACE_LOOK_EACH * standing.place, PLACE_SHORTEST_LOOK), PLACE_LONGEST_LOOK)
-        renders = f"; {standing.in_flight} of {most} renders in flight" if most else ""
+        self._unanswered, turn.place = 0, place
+        wait = min(max(PLACE_LOOK_EACH * place.place, PLACE_SHORTEST_LOOK), PLACE_LONGEST_LOOK)
+        renders = f"; {place.in_flight} of {place.max_in_flight} renders in flight" if place.max_in_flight else ""
         self._journal.say(
-            f"Waiting for its turn: place {standing.place} of {standing.waiting}{renders}.", workflow.now() + wait
+            f"Waiting for its turn: place {place.place} of {place.waiting}{renders}.", workflow.now() + wait
         )
         return wait
 
