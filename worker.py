@@ -84,10 +84,11 @@ async def build_worker(settings: WorkerSettings, client: Client) -> AsyncIterato
         ManxueClient(settings.api_key.get_secret_value(), settings.base_url, settings.create_timeout) as manxue,
         Fetcher(guard) as fetcher,
     ):
+        key = settings.api_key.get_secret_value()
         assets = UploadAssets(manxue)
-        reviews = ReviewAssets(fetcher, settings.base_url, settings.api_key.get_secret_value(), settings.keep_assets)
+        reviews = ReviewAssets(fetcher, settings.base_url, key, settings.keep_assets)
         limits = Limits(max_in_flight=settings.max_in_flight, submits_per_second=settings.submits_per_second)
-        admission = AskAdmission(settings.base_url, settings.api_key.get_secret_value(), limits)
+        admission = AskAdmission(settings.task_queue, settings.base_url, key, limits)
         pages = RequestPages(input_problems)
         worker = Worker(
             client,

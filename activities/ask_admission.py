@@ -31,10 +31,10 @@ class AskAdmissionInput(BaseModel):
 class AskAdmission:
     """Asks as one account of the provider, and knows its limits."""
 
-    def __init__(self, base_url: str, api_key: str, limits: Limits) -> None:
+    def __init__(self, task_queue: str, base_url: str, api_key: str, limits: Limits) -> None:
         self._provider = redact(base_url)
         self._limits = limits
-        self.admission_id = admission_id(base_url, api_key)
+        self.admission_id = admission_id(task_queue, base_url, api_key)
         """Where to ask."""
         self._places: dict[tuple[str, float, int], int] = {}
         self._queue: Queue | None = None

@@ -1,11 +1,13 @@
 """Whose render is next: how runs, and the one execution for each account that admits them, speak of it."""
 
+import hashlib
+
 from pydantic import AwareDatetime, BaseModel, ConfigDict
 
 from manxue.account import account_digest
 
 ADMIT_RENDERS = "AdmitRenders"
-"""The workflow. One execution for each account of the provider, found by its workflow id."""
+"""The workflow. One execution for each account of the provider and task queue, found by its workflow id."""
 ASK_SIGNAL = "ask"
 """A run wants to send a create call: an `Ask`. Repeating it changes nothing."""
 LEAVE_SIGNAL = "leave"
@@ -23,9 +25,10 @@ UNSAID_PRIORITY = 3
 """Temporal's own default."""
 
 
-def admission_id(base_url: str, api_key: str) -> str:
-    """The workflow id of the account's `AdmitRenders`."""
-    return f"admission-{account_digest(base_url, api_key)}"
+def admission_id(task_queue: str, base_url: str, api_key: str) -> str:
+    """The workflow id of the account's `AdmitRenders` for all workers of a task queue, which carry it out."""
+    fleet = hashlib.sha256(task_queue.encode()).hexdigest()[:8]
+    return f"admission-{account_digest(base_url, api_key)}-{fleet}"
 
 
 class Limits(BaseModel):

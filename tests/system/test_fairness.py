@@ -1,23 +1,21 @@
 """Many callers, one account with limits: a real server, real workers, renders at an emulator, counted there."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
 from temporalio.client import Client
-from temporalio.service import RPCError
 
 from emulator.config import EmulatorConfig
 from emulator.ledger import Ledger
 from emulator.server import EmulatorServer
 from manxue.admission import admission_id
+from tests.support.account import until_account
 from tests.support.processes import API_KEY, WorkerProcess
 from tests.support.runs import FAST, Handle, Runs, cancel, outcome, request, until
-
-Overview = dict[str, Any]
 
 
 @pytest.fixture
@@ -45,9 +43,9 @@ async def start_worker(
 
 
 @pytest.fixture
-def account(client: Client, emulator: EmulatorServer) -> Handle:
+def account(client: Client, emulator: EmulatorServer, word: str) -> Handle:
     """The execution that admits."""
-    return client.get_workflow_handle(admission_id(emulator.url, API_KEY))
+    return client.get_workflow_handle(admission_id(word, emulator.url, API_KEY))
 
 
 @pytest.fixture
@@ -64,16 +62,6 @@ def order(prompt: str, tenant: str = "modest", **more: Any) -> dict[str, Any]:
 def most_in_flight(ledger: Ledger) -> int:
     """Renders at a time, at the moments when one was accepted."""
     return max(ledger.in_flight(create.at) for create in ledger.creates)
-
-
-async def until_account(account: Handle, condition: Callable[[Overview], bool], seconds: float = 90) -> Overview:
-    """Ask for the state of the account until it satisfies the condition."""
-    async with asyncio.timeout(seconds):
-        while True:
-            with suppress(RPCError):  # not there yet, or the server has one query to ask of it already
-                if condition(now := dict(await account.query("admission"))):
-                    return now
-            await asyncio.sleep(0.2)
 
 
 async def test_a_modest_tenant_is_served_at_once_beside_two_hundred_runs_of_a_greedy_one(
@@ -102,3 +90,48 @@ async def test_a_modest_tenant_is_served_at_once_beside_two_hundred_runs_of_a_gr
     await asyncio.gather(*(handle.cancel() for handle in greedy))
     await until_account(account, lambda now: now["waiting"] == 0)
     assert len(emulator.ledger.creates) - bought < 100
+
+
+async def test_a_killed_worker_loses_no_place_and_no_slot(
+    start_worker: Callable[..., Awaitable[WorkerProcess]],
+    own_runs: Runs,
+    account: Handle,
+    emulator: EmulatorServer,
+    word: str,
+) -> None:
+    worker = await start_worker(MANXUE_MAX_IN_FLIGHT="2")
+    handles = [await own_runs.start(order(f"{word} {n}")) for n in range(8)]
+    await until_account(account, lambda now: now["waiting"] >= 4 and len(now["in_flight"]) == 2)
+    await asyncio.to_thread(worker.kill)
+    await start_worker(MANXUE_MAX_IN_FLIGHT="2")
+    for handle in handles:
+        now = await until(handle, lambda now: now["phase"] in ("completed", "needs_decision"), 150)
+        if now["phase"] == "needs_decision":  # killed in the very moment of its create call
+            bought = [
+                c.task_id for c in emulator.ledger.creates if c.body["prompt"] == f"{word} {handles.index(handle)}"
+            ]
+            action = {"action": "adopt", "task_id": bought[0]} if bought else {"action": "resubmit"}
+            await handle.execute_update("resolve_submission", action)
+        await outcome(handle)
+    assert len(emulator.ledger.creates) == 8
+    assert most_in_flight(emulator.ledger) <= 2
+
+
+async def test_the_rate_of_create_calls_holds_for_all_workers_together(
+    start_worker: Callable[..., Awaitable[WorkerProcess]],
+    own_runs: Runs,
+    account: Handle,
+    emulator: EmulatorServer,
+    word: str,
+) -> None:
+    rate, burst = 2.0, 2
+    await asyncio.gather(*(start_worker(MANXUE_SUBMITS_PER_SECOND=str(rate)) for _ in range(2)))
+    began = time.time()
+    handles = await asyncio.gather(*(own_runs.start(order(f"{word} {n}")) for n in range(12)))
+    await asyncio.gather(*(outcome(handle) for handle in handles))
+    calls = sorted(create.at for create in emulator.ledger.creates)
+    assert len(calls) == 12
+    for number, at in enumerate(calls, 1):
+        assert at >= began + (number - burst) / rate
+    now = await until_account(account, lambda now: now["waiting"] == 0)
+    assert now["in_flight"] == []  # not counted where nobody limits them

@@ -1,0 +1,220 @@
+"""One slot at an account: who gets it when runs are terminated, cancelled, late, held or continued as new.
+
+The worker runs inside the test, so that its rhythms can be shorter; the server, the activities and HTTP are the real
+ones.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from pydantic import SecretStr
+from temporalio.client import Client
+
+from connection import ensure_search_attributes
+from manxue.admission import admission_id
+from settings import WorkerSettings
+from tests.support.account import until_account
+from tests.support.processes import API_KEY
+from tests.support.provider import Answer, Provider, Task
+from tests.support.runs import (
+    FAST,
+    Handle,
+    Runs,
+    cancel,
+    failure_of,
+    outcome,
+    progress,
+    request,
+    reset,
+    until,
+    until_phase,
+)
+from worker import build_worker
+from workflows import policies
+
+
+class Renders:
+    """Renders that go on until the test finishes them."""
+
+    def __init__(self, provider: Provider, word: str) -> None:
+        self.provider, self.word = provider, word
+        self.finished: set[str] = set()
+        self.all_finished = False
+        provider.on_query[word] = self._answer
+
+    def _answer(self, task: Task) -> Answer | None:
+        over = self.all_finished or str(task.body["prompt"]) in self.finished
+        return self.provider.status(task, "completed" if over else "processing")
+
+    def ordered(self) -> list[str]:
+        """The prompts of the create calls, without the test's word."""
+        return [str(body["prompt"]).removeprefix(f"{self.word} ") for body in self.provider.creates_of(self.word)]
+
+    def task(self, name: str) -> Task:
+        """The task of that prompt."""
+        return next(task for task in self.provider.tasks.values() if task.body["prompt"] == f"{self.word} {name}")
+
+    async def asked_again(self, name: str, times: int = 3) -> None:
+        """Wait until the provider was asked about it some more times."""
+        before = self.task(name).queries
+        async with asyncio.timeout(60):
+            while self.task(name).queries < before + times:
+                await asyncio.sleep(0.05)
+
+
+@pytest.fixture
+def renders(provider: Provider, word: str) -> Renders:
+    return Renders(provider, word)
+
+
+@pytest.fixture
+def account(client: Client, provider: Provider, word: str) -> Handle:
+    """The execution that admits."""
+    return client.get_workflow_handle(admission_id(word, provider.url, API_KEY))
+
+
+@pytest.fixture
+async def runs(
+    client: Client, provider: Provider, folder: Path, word: str, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[Runs]:
+    """Runs at an account with one slot."""
+    monkeypatch.setattr(policies, "LOOK_AT_SLOTS", timedelta(seconds=1))
+    monkeypatch.setattr(policies, "PLACE_FIRST_LOOK", timedelta(seconds=0.5))
+    monkeypatch.setattr(policies, "PLACE_SHORTEST_LOOK", timedelta(seconds=1))
+    monkeypatch.setattr(policies, "PLACE_LOOK_EACH", timedelta(seconds=0.1))
+    settings = WorkerSettings(
+        api_key=SecretStr(API_KEY),
+        base_url=provider.url,
+        task_queue=word,
+        output=str(folder / "videos"),
+        shutdown_grace=1,
+        max_in_flight=1,
+    )
+    await ensure_search_attributes(client)
+    async with build_worker(settings, client):
+        yield Runs(client, word)
+
+
+async def started(runs: Runs, name: str, **fields: object) -> Handle:
+    """A run that holds the slot, or waits for it and knows its place."""
+    prompt = f"{runs.task_queue} {name}"
+    handle = await runs.start(request=request(prompt), poll=FAST, preview=False, **fields)
+    await until(handle, lambda now: now["phase"] == "rendering" or now["admission"] is not None)
+    return handle
+
+
+async def test_a_terminated_run_gives_its_slot_to_the_next_when_its_render_is_over_and_not_before(
+    runs: Runs, account: Handle, renders: Renders
+) -> None:
+    first, second = await started(runs, "1"), await started(runs, "2")
+    await first.terminate()
+    await until_account(account, lambda now: now["in_flight"][0]["task_id"] == renders.task("1").id)
+    await renders.asked_again("1")
+    assert renders.ordered() == ["1"]
+    assert (await progress(second))["phase"] == "submitting"
+    renders.all_finished = True
+    await outcome(second)
+    assert renders.ordered() == ["1", "2"]
+
+
+async def test_a_cancelled_run_whose_render_goes_on_keeps_its_slot_until_that_is_over(
+    runs: Runs, account: Handle, renders: Renders
+) -> None:
+    first, second = await started(runs, "1"), await started(runs, "2")
+    assert "goes on at the provider and is billed" in await cancel(first)
+    await renders.asked_again("1")
+    assert (await until_account(account, lambda now: True))["in_flight"][0]["run_ended"]
+    assert renders.ordered() == ["1"]
+    renders.all_finished = True
+    await outcome(second)
+
+
+async def test_runs_that_end_while_they_wait_cost_nobody_a_place_and_nothing(
+    runs: Runs, account: Handle, renders: Renders
+) -> None:
+    first = await started(runs, "1")
+    gone = await started(runs, "gone")
+    late = await runs.start(request=request(f"{runs.task_queue} late"), poll=FAST, preview=False, deadline=4)
+    dead, last = await started(runs, "dead"), await started(runs, "last")
+    failure = await failure_of(late)
+    assert failure.type == "DeadlineExceeded"
+    assert "Nothing was bought" in failure.message
+    assert "Nothing was bought" in await cancel(gone)
+    await dead.terminate()
+    now = await until(last, lambda now: now["admission"]["waiting"] == 2)
+    assert (now["admission"]["place"], now["admission"]["in_flight"]) == (2, 1)
+    assert now["message"] == "Waiting for its turn: place 2 of 2; 1 of 1 renders in flight."
+    renders.all_finished = True
+    await outcome(first)
+    await outcome(last)
+    assert renders.ordered() == ["1", "last"]
+
+
+async def test_nothing_is_lost_while_runs_and_their_queue_continue_as_new(
+    runs: Runs, account: Handle, renders: Renders, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(policies, "EVENTS_PER_RUN", 40)
+    monkeypatch.setattr(policies, "EVENTS_PER_ADMISSION_RUN", 40)
+    handles = [await started(runs, str(n)) for n in range(3)]
+    before = [(await handle.describe()).run_id for handle in [account, *handles]]
+    async with asyncio.timeout(90):
+        while any([(await h.describe()).run_id in before for h in [account, *handles]]):
+            await asyncio.sleep(0.2)
+    assert renders.ordered() == ["0"]
+    renders.all_finished = True
+    for handle in handles:
+        await outcome(handle)
+    assert renders.ordered() == ["0", "1", "2"]
+
+
+async def test_a_run_that_waits_for_a_decision_keeps_its_slot_and_one_that_adopts_a_task_needs_none(
+    runs: Runs, account: Handle, renders: Renders, word: str
+) -> None:
+    renders.provider.on_create[f"{word} held"] = lambda body: {"code": 0, "data": "nonsense"}
+    held = await runs.start(request=request(f"{word} held"), poll=FAST, preview=False)
+    await until_phase(held, "needs_decision")
+    waiting = await started(runs, "2")
+    renders.finished.add(f"{word} held")
+    adopted = renders.task("held").id
+    await runs.result(request=request(f"{word} held"), poll=FAST, task_id=adopted, preview=False)
+    now = await until_account(account, lambda now: now["waiting"] == 1)
+    assert [(slot["workflow_id"], slot["run_ended"]) for slot in now["in_flight"]] == [(held.id, False)]
+    assert renders.ordered() == ["held"]
+    await held.execute_update("resolve_submission", {"action": "adopt", "task_id": adopted})
+    await outcome(held)
+    renders.all_finished = True
+    await outcome(waiting)
+
+
+async def test_a_queue_that_was_terminated_comes_back_with_all_that_it_knew(
+    runs: Runs, account: Handle, renders: Renders
+) -> None:
+    first = await started(runs, "1")
+    others = [await started(runs, str(n)) for n in (2, 3)]
+    await account.terminate()
+    await until_account(account, lambda now: now["waiting"] == 2)
+    newcomer = await started(runs, "4")
+    now = await until_account(account, lambda now: now["waiting"] == 3)
+    assert [slot["workflow_id"] for slot in now["in_flight"]] == [first.id]
+    assert now["next"] == [handle.id for handle in (*others, newcomer)]
+    assert renders.ordered() == ["1"]
+    renders.all_finished = True
+    for handle in (first, *others, newcomer):
+        await outcome(handle)
+    assert renders.ordered() == ["1", "2", "3", "4"]
+
+
+async def test_runs_that_are_reset_hold_and_wait_once(runs: Runs, account: Handle, renders: Renders) -> None:
+    first, second = await started(runs, "1"), await started(runs, "2")
+    again = [await reset(handle, event_id=4) for handle in (second, first)]  # at their beginnings
+    for handle in again:
+        await until(handle, lambda now: now["phase"] == "rendering" or now["admission"] is not None)
+    now = await until_account(account, lambda now: now["waiting"] == 1)
+    assert [slot["workflow_id"] for slot in now["in_flight"]] == [first.id]
+    renders.all_finished = True
+    for handle in again:
+        await outcome(handle)
+    assert renders.ordered() == ["1", "2"]
