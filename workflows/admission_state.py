@@ -12,7 +12,7 @@ from workflows.fair_queue import in_order
 from workflows.token_bucket import TokenBucket
 
 MOST_WAITING = 5_000
-"""In the state, whose size Temporal limits. Who comes later asks again until there is room."""
+"""In the state, whose size Temporal limits. Who finds no room asks again until there is some."""
 TASK_PATIENCE, UNKNOWN_PATIENCE = 24 * 3600.0, 30 * 60.0
 """Seconds that a slot is kept for a render that nobody waits for: as long as the provider calls it unfinished, but not
 for ever; and where nobody knows whether there is one."""
@@ -72,7 +72,7 @@ class AdmissionState(BaseModel):
             holder.ticket, holder.number, holder.left_at, holder.task_id = ask.ticket, 0, None, None
         if holder and ask.number <= holder.number:
             return Grant(ask.workflow_id, Admitted(ticket=ask.ticket, number=ask.number))
-        if len(self.waiting) < MOST_WAITING or ask.workflow_id in self.waiting:
+        if ask.workflow_id in self.waiting or self._has_room_for(ask.tenant):
             self.waiting[ask.workflow_id] = Waiter(**ask.model_dump(exclude={"limits"}))
         return None
 
@@ -163,6 +163,18 @@ class AdmissionState(BaseModel):
         yield from sorted(holding, key=lambda waiter: waiter.ticket)
         others = [waiter for waiter in self.waiting.values() if waiter.workflow_id not in self.holders]
         yield from in_order(others, Counter(holder.tenant for holder in self.holders.values()), self.served)
+
+    def _has_room_for(self, tenant: str) -> bool:
+        """Whether another one can wait; the last one of the tenant that has most of them gives way to other tenants."""
+        if len(self.waiting) < MOST_WAITING:
+            return True
+        counts = Counter(waiter.tenant for waiter in self.waiting.values())
+        fullest = max(counts, key=lambda name: counts[name])
+        if counts[fullest] <= counts[tenant] + 1:
+            return False
+        last = max((w for w in self.waiting.values() if w.tenant == fullest), key=lambda waiter: waiter.ticket)
+        del self.waiting[last.workflow_id]
+        return True
 
     def _may_go(self, waiter: Waiter) -> bool:
         most = self.limits.max_in_flight
