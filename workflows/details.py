@@ -58,6 +58,8 @@ def _next(state: RunState) -> str | None:
         case Phase.REVIEWING_ASSETS:
             asked = f"; they are asked for again{at} at the latest" if at else ""
             return f"the create call, as soon as the provider has passed all media{asked}"
+        case Phase.SUBMITTING if state.turn and state.turn.place:
+            return f"the create call, when it is this run's turn; its place is looked up again{at}"
         case Phase.SUBMITTING:
             return f"another create call{at}" if at else "the provider's answer to the create call"
         case Phase.NEEDS_DECISION:

@@ -17,6 +17,7 @@ from temporalio.client import Client
 from temporalio.service import RPCError, RPCStatusCode
 
 from connection import TemporalUnavailable, client_config, reach, usable_search_attributes
+from starter.checks.admission import ADMISSION, admission
 from starter.diagnosis import Check, Finding, failed, ok, unknown
 from starter.display import span
 from workflows.contract import SEARCH_ATTRIBUTES
@@ -47,11 +48,18 @@ def temporal_checks(task_queue: str) -> list[Check]:
     async def workers(client: Client) -> Finding:
         return await _workers(client, task_queue)
 
+    async def admissions() -> Sequence[Finding]:
+        try:
+            return await admission(await asyncio.shield(connected), task_queue)
+        except TemporalUnavailable:
+            return []
+
     return [
         check(_SERVER, _server, alone=True),
         check(_NAMESPACE, _namespace),
         check(_ATTRIBUTES, _search_attributes),
         check(_WORKERS, workers),
+        Check(ADMISSION, admissions),
     ]
 
 

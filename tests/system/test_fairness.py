@@ -14,7 +14,8 @@ from emulator.ledger import Ledger
 from emulator.server import EmulatorServer
 from manxue.admission import admission_id
 from tests.support.account import until_account
-from tests.support.processes import API_KEY, WorkerProcess
+from tests.support.command_line import CommandLine
+from tests.support.processes import API_KEY, DevServer, WorkerProcess
 from tests.support.runs import FAST, Handle, Runs, cancel, outcome, request, until
 
 
@@ -69,12 +70,18 @@ async def test_a_modest_tenant_is_served_at_once_beside_two_hundred_runs_of_a_gr
     own_runs: Runs,
     account: Handle,
     emulator: EmulatorServer,
+    server: DevServer,
+    tmp_path: Path,
     word: str,
 ) -> None:
     await start_worker(MANXUE_MAX_IN_FLIGHT="4")
     greedy = await asyncio.gather(*(own_runs.start(order(f"{word} {n}", "greedy")) for n in range(200)))
     await until_account(account, lambda now: now["waiting"] + len(now["in_flight"]) > 150)
     last = await until(greedy[-1], lambda now: now["admission"] is not None)
+    doctor = CommandLine(tmp_path, {"TEMPORAL_ADDRESS": server.address, "MANXUE_TASK_QUEUE": word})
+    told = (await doctor.run("doctor")).out
+    assert "4 of 4 renders in flight" in told
+    assert "runs waiting (greedy: " in told
     modest = [await own_runs.start(order(f"{word} m{n}")) for n in range(5)]
     started = len(emulator.ledger.ends)
     await asyncio.gather(*(outcome(handle) for handle in modest))
