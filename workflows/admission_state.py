@@ -62,6 +62,8 @@ class AdmissionState(BaseModel):
     served: dict[str, int] = {}
     """Tenant -> number of its latest admission, for those who still have anything here."""
     admissions: int = 0
+    untold: list[Grant] = []
+    """Decided, and not told yet."""
 
     def ask(self, ask: Ask, now: float) -> Grant | None:
         """Enqueue; where it was admitted already, say so again."""

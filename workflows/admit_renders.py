@@ -70,13 +70,14 @@ class AdmitRenders:
         if continued is None:
             await self._remember()
         while True:
-            grants = self._decide()
+            self._decide()
             self._show()
-            await self._tell(grants)
-            if self._inbox or self._ended or len(grants) == ADMISSIONS_AT_ONCE:
-                continue
+            # Before anything is awaited: under load there is always something in the inbox after it.
             if self._look is None and workflow.info().get_current_history_length() >= EVENTS_PER_ADMISSION_RUN:
                 workflow.continue_as_new(self._state)
+            if self._state.untold:
+                await self._tell()
+                continue
             if self._is_idle():
                 return
             if self._state.is_full and self._look is None and workflow.time() >= self._next_look:
@@ -84,27 +85,26 @@ class AdmitRenders:
                 self._look = asyncio.create_task(self._look_at_slots())
             await self._pause()
 
-    def _decide(self) -> list[Grant]:
+    def _decide(self) -> None:
         """Take in all that has come, and admit."""
         now, state = workflow.time(), self._state
-        again = []
         while self._inbox:
             message = self._inbox.pop(0)
             if isinstance(message, Leave):
                 state.leave(message, now)
             elif grant := state.ask(message, now):
-                again.append(grant)
+                state.untold.append(grant)
         while self._ended:
             workflow_id, ticket = self._ended.pop()
             if (holder := state.holders.get(workflow_id)) and holder.ticket == ticket:
                 state.free(workflow_id)
         state.expire(now)
-        grants = [*again, *state.admit(now, ADMISSIONS_AT_ONCE)]
-        if state.waiting or state.holders or grants:
+        state.untold += state.admit(now, ADMISSIONS_AT_ONCE)
+        if state.waiting or state.holders or state.untold:
             self._empty_since = now
-        return grants
 
-    async def _tell(self, grants: list[Grant]) -> None:
+    async def _tell(self) -> None:
+        grants, self._state.untold = self._state.untold, []
         arrived = [
             came
             for start in range(0, len(grants), ADMISSIONS_AT_ONCE)
