@@ -82,11 +82,18 @@ async def test_a_modest_tenant_is_served_at_once_beside_two_hundred_runs_of_a_gr
     told = (await doctor.run("doctor")).out
     assert "4 of 4 renders in flight" in told
     assert "runs waiting (greedy: " in told
-    modest = [await own_runs.start(order(f"{word} m{n}")) for n in range(5)]
+    modest = [await own_runs.start(order(f"{word} m{n}", priority=3)) for n in range(5)]
     started = len(emulator.ledger.ends)
     await asyncio.gather(*(outcome(handle) for handle in modest))
     assert len(emulator.ledger.ends) - started <= 25  # of both tenants, while the five were served
     assert most_in_flight(emulator.ledger) <= 4
+    # Nobody gave a priority to the start call: activities have it from the input.
+    scheduled = [
+        event.activity_task_scheduled_event_attributes.priority
+        for event in (await modest[0].fetch_history()).events
+        if event.HasField("activity_task_scheduled_event_attributes")
+    ]
+    assert {(priority.priority_key, priority.fairness_key) for priority in scheduled} == {(3, "modest")}
     assert last["phase"] == "submitting"
     assert last["admission"]["place"] <= last["admission"]["waiting"]
     assert last["admission"]["max_in_flight"] == 4
