@@ -12,7 +12,7 @@ from tests.support.runs import Handle
 Overview = dict[str, Any]
 
 
-async def until_account(account: Handle, condition: Callable[[Overview], bool], seconds: float = 90) -> Overview:
+async def until_account(account: Handle, condition: Callable[[Overview], bool], seconds: float = 180) -> Overview:
     """Ask for the state of the account until it satisfies the condition."""
     async with asyncio.timeout(seconds):
         while True:

@@ -343,7 +343,7 @@ async def test_the_ledger_tells_all_but_the_key(caller: Caller, task_id: str, co
     assert ledger["files"][-1] == {"task_id": task_id, "first_byte": 10, "bytes": 10}
     assert [create["task_id"] for create in ledger["creates"]].count(task_id) == 1
     assert ledger["rendered"][task_id] == [sha256(content).hexdigest()]
-    assert set(ledger) == {"creates", "uploads", "status_calls", "queries", "rendered", "failed", "files"}
+    assert set(ledger) == {"creates", "ends", "uploads", "status_calls", "queries", "rendered", "failed", "files"}
     assert KEY not in answer.text
 
 
