@@ -12,6 +12,7 @@ COPY media media
 COPY activities activities
 COPY workflows workflows
 COPY starter starter
+COPY telemetry telemetry
 COPY emulator emulator
 COPY worker.py settings.py connection.py encryption.py logs.py ./
 # The root of the container is read-only: bytecode is made here. By hash and not by time, and with a fixed seed, so that

@@ -17,6 +17,7 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from encryption import data_converter
 from settings import EncryptionSettings, load
+from telemetry import tracing
 from workflows.contract import SEARCH_ATTRIBUTES
 
 DEFAULT_ADDRESS = "localhost:7233"
@@ -51,7 +52,12 @@ async def reach(runtime: Runtime | None = None) -> Client:
     address = config["target_host"]
     try:
         async with asyncio.timeout(PATIENCE):
-            return await Client.connect(**config, data_converter=converter, runtime=runtime)
+            return await Client.connect(
+                **config,
+                data_converter=converter,
+                runtime=runtime,
+                interceptors=tracing.interceptors(),
+            )
     except TimeoutError as error:
         raise TemporalUnavailable(
             f"the Temporal server at {address} does not answer within {PATIENCE:.0f} s; see that TEMPORAL_ADDRESS "

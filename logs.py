@@ -12,12 +12,13 @@ from structlog.tracebacks import ExceptionDictTransformer
 from structlog.typing import EventDict, WrappedLogger
 from temporalio import activity, workflow
 from temporalio.exceptions import ApplicationError
-from temporalio.runtime import LogForwardingConfig, LoggingConfig, Runtime, TelemetryConfig, TelemetryFilter
+from temporalio.runtime import LogForwardingConfig, LoggingConfig, TelemetryFilter
 
 from manxue.redact import redact_json
+from telemetry import tracing
 
 _CORE = "temporal.core"
-_NOISY = ("httpx", "httpcore", "uvicorn.access")
+_NOISY = ("httpx", "httpcore", "uvicorn.access", "uvicorn.error")
 """Their lines hold whole URLs, or one line per request."""
 
 
@@ -29,6 +30,7 @@ def configure(log_format: str, level: str) -> None:
         structlog.stdlib.add_logger_name,
         structlog.stdlib.ExtraAdder(),
         _add_temporal_ids,
+        *tracing.log_processors(),
         _expected_failure,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         structlog.processors.StackInfoRenderer(),
@@ -62,11 +64,11 @@ def configure(log_format: str, level: str) -> None:
                 setattr(adapter, info, False)
 
 
-def temporal_runtime() -> Runtime:
-    """A Temporal runtime whose Core logs through Python's logging, in the same format."""
+def core_logging() -> LoggingConfig:
+    """For a Temporal runtime whose Core logs through Python's logging, in the same format."""
     forwarding = LogForwardingConfig(logger=logging.getLogger(_CORE))
     chosen = TelemetryFilter(core_level="WARN", other_level="ERROR")
-    return Runtime(telemetry=TelemetryConfig(logging=LoggingConfig(filter=chosen, forwarding=forwarding)))
+    return LoggingConfig(filter=chosen, forwarding=forwarding)
 
 
 def _add_temporal_ids(logger: WrappedLogger, name: str, event: EventDict) -> EventDict:

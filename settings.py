@@ -11,6 +11,7 @@ import re
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Annotated, Literal, TypeVar
+from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
@@ -120,10 +121,19 @@ class WorkerSettings(KeySettings):
     """Create calls of all workers of the account together; None is no limit."""
     max_in_flight: int | None = Field(default=None, ge=1, le=1000)
     """Renders of the account that may be unfinished at a time, over all workers; None is no limit."""
+    metrics_address: str | None = None
+    """Where metrics and health are served, `host:port`; nowhere without it."""
     max_cached_workflows: int = Field(default=5000, ge=1)
     """Runs kept in memory, about 90 KB each; fewer than the runs in flight costs three times the CPU."""
     shutdown_grace: float = Field(default=90.0, ge=0)
     """Seconds that a stopping worker waits for activities: more than a create call can take, 1.25 times its timeout."""
+
+    @field_validator("metrics_address")
+    @classmethod
+    def _host_and_port(cls, value: str | None) -> str | None:
+        if value is not None and not _is_address(value):
+            raise ValueError(f"must be host:port, such as 0.0.0.0:9464 or [::]:9464, not {value!r}")
+        return value
 
     @field_validator("allowed_networks", mode="before")
     @classmethod
@@ -153,6 +163,14 @@ def _key(text: str) -> EncryptionKey:
             "32 random bytes as base64, made by: openssl rand -base64 32"
         )
     return EncryptionKey(name, decoded)
+
+
+def _is_address(value: str) -> bool:
+    try:
+        where = urlsplit(f"//{value}")
+        return bool(where.hostname and where.port) and where.netloc == value and "@" not in value
+    except ValueError:
+        return False
 
 
 def _explain(name: str, kind: str, message: str) -> str:

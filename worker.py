@@ -9,13 +9,14 @@ import os
 import signal
 import sys
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta
 from urllib.parse import urlsplit
 
 import structlog
 from temporalio.api.workflowservice.v1 import GetSystemInfoRequest
 from temporalio.client import Client
+from temporalio.runtime import Runtime, TelemetryConfig
 from temporalio.worker import Worker
 
 import logs
@@ -38,6 +39,8 @@ from media.output import OutputInvalid, open_output
 from media.storage import OutputUnavailable
 from settings import SettingsError, WorkerSettings, load
 from starter.nexus_service import ManxueService
+from telemetry import provider_calls, tracing
+from telemetry.metrics import Exporter, start_exporter
 from workflows.admit_renders import AdmitRenders
 from workflows.argument_count import ArgumentCountInterceptor
 from workflows.generate_batch import GenerateBatch
@@ -51,14 +54,21 @@ from workflows.server_address import ServerAddressInterceptor
 log = structlog.stdlib.get_logger("worker")
 
 
-async def run_worker(settings: WorkerSettings, client: Client, stop: asyncio.Event) -> None:
-    """Work until `stop` is set, then stop gracefully.
+async def run_worker(
+    settings: WorkerSettings, client: Client, stop: asyncio.Event, exporter: Exporter | None = None
+) -> None:
+    """Work until `stop` is set, then stop gracefully. With the client's `exporter`, answer at `metrics_address`.
 
-    Raises TemporalUnavailable, OutputInvalid or OutputUnavailable when it cannot begin.
+    Raises TemporalUnavailable, OutputInvalid, OutputUnavailable or SettingsError when it cannot begin.
     """
     await ensure_search_attributes(client)
     await open_output(settings.output).prepare()
-    async with build_worker(settings, client) as worker:
+    working = asyncio.Event()
+    async with AsyncExitStack() as parts:
+        if exporter:
+            await parts.enter_async_context(_monitored(settings, client, exporter, working))
+        worker = await parts.enter_async_context(build_worker(settings, client))
+        working.set()
         log.info(
             "worker.started",
             task_queue=settings.task_queue,
@@ -68,8 +78,22 @@ async def run_worker(settings: WorkerSettings, client: Client, stop: asyncio.Eve
             encrypts_with=settings.encryption_keys[0].id if settings.encryption_keys else None,
         )
         await stop.wait()
+        working.clear()
         log.info("worker.stopping", grace_seconds=settings.shutdown_grace)
     log.info("worker.stopped")
+
+
+@asynccontextmanager
+async def _monitored(
+    settings: WorkerSettings, client: Client, exporter: Exporter, working: asyncio.Event
+) -> AsyncIterator[None]:
+    from telemetry.http import CannotListen, monitored  # a web server, for those only who want one
+
+    try:
+        async with monitored(str(settings.metrics_address), client, settings.task_queue, exporter, working):
+            yield
+    except CannotListen as error:
+        raise SettingsError(f"MANXUE_METRICS_ADDRESS: {error}") from error
 
 
 @asynccontextmanager
@@ -81,7 +105,9 @@ async def build_worker(settings: WorkerSettings, client: Client) -> AsyncIterato
     has_nexus = (await client.workflow_service.get_system_info(GetSystemInfoRequest())).capabilities.nexus
     guard = AddressGuard(settings.allowed_networks, allowed_hosts=[result_host])
     async with (
-        ManxueClient(settings.api_key.get_secret_value(), settings.base_url, settings.create_timeout) as manxue,
+        ManxueClient(
+            settings.api_key.get_secret_value(), settings.base_url, settings.create_timeout, provider_calls.watch()
+        ) as manxue,
         Fetcher(guard) as fetcher,
     ):
         key = settings.api_key.get_secret_value()
@@ -134,21 +160,26 @@ async def _serve(settings: WorkerSettings) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    await run_worker(settings, await connect(logs.temporal_runtime()), stop)
+    exporter = start_exporter(logs.core_logging()) if settings.metrics_address else None
+    client = await connect(exporter.runtime if exporter else Runtime(telemetry=TelemetryConfig(logs.core_logging())))
+    await run_worker(settings, client, stop, exporter)
 
 
 def main() -> int:
     """The worker process. 0 after a graceful stop, 2 for a wrong setting, 4 when Temporal cannot be used."""
     try:
         settings = load(WorkerSettings)
+        tracing.start("manxue-worker")
         logs.configure(settings.log_format, settings.log_level)
         asyncio.run(_serve(settings))
-    except (SettingsError, OutputInvalid, OutputUnavailable) as error:
+    except (SettingsError, tracing.TracingUnusable, OutputInvalid, OutputUnavailable) as error:
         print(f"manxue worker: {error}", file=sys.stderr)
         return 2
     except TemporalUnavailable as error:
         print(f"manxue worker: {error}", file=sys.stderr)
         return 4
+    finally:
+        tracing.stop()
     return 0
 
 

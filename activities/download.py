@@ -13,6 +13,7 @@ from temporalio import activity
 from activities.errors import NO_ANSWER, final, from_provider, passing
 from activities.heartbeat import heartbeating
 from activities.manifest import manifest
+from activities.metrics import bytes_downloaded
 from activities.sidecars import Preview, deliver_manifest, deliver_pictures
 from manxue.answers import Completed, Failed
 from manxue.checked_request import CheckedRequest
@@ -173,6 +174,7 @@ class Download:
             await download(self._fetcher, str(done.video_url), part)
         finally:
             reporter.cancel()
+            bytes_downloaded(part.received)
         attempts.bytes, attempts.refused_since = part.size, None
 
     async def _checked(

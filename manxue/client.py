@@ -2,7 +2,9 @@
 
 import asyncio
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self
 from urllib.parse import quote, unquote
@@ -27,11 +29,32 @@ _LONG = 16
 """Characters of a value that may be a signature."""
 
 
+@dataclass
+class Call:
+    """One call, for who watches it."""
+
+    name: str
+    """`create`, `query`, `upload_assets` or `asset_states`."""
+    status: int | None = None
+    """Of the HTTP answer; None while there is none."""
+
+
+Watch = Callable[[Call], AbstractContextManager[object]]
+"""Entered before a call is sent, left when its answer was read or with what went wrong."""
+
+
 class ManxueClient:
     """All calls raise a `manxue.errors.ManxueError`. One instance, and its connection pool, serves a whole worker."""
 
-    def __init__(self, api_key: str, base_url: str = DEFAULT_BASE_URL, create_timeout: float = CREATE_TIMEOUT) -> None:
+    def __init__(
+        self,
+        api_key: str,
+        base_url: str = DEFAULT_BASE_URL,
+        create_timeout: float = CREATE_TIMEOUT,
+        watch: Watch = nullcontext,
+    ) -> None:
         self._api_key = api_key
+        self._watch = watch
         self._create_timeout = httpx.Timeout(create_timeout, connect=10.0)
         options: dict[str, Any] = {
             "base_url": base_url.rstrip("/"),
@@ -59,32 +82,45 @@ class ManxueClient:
 
     async def create(self, body: dict[str, Any]) -> CreatedTask:
         """Create a task. **Not idempotent**: each accepted call is a render, and is billed."""
-        return read_created(await self._call(self._fresh, "POST", CREATE_PATH, body, self._create_timeout))
+        return read_created(
+            await self._call(Call("create"), self._fresh, "POST", CREATE_PATH, body, self._create_timeout)
+        )
 
     async def query(self, task_id: str) -> TaskStatus:
         """Ask for a task's status; a completed one answers with a fresh temporary URL."""
         path = RESULT_PATH.format(id=quote(task_id, safe=""))
-        return read_task(await self._call(self._http, "GET", path, None, QUERY_TIMEOUT))
+        return read_task(await self._call(Call("query"), self._http, "GET", path, None, QUERY_TIMEOUT))
 
     async def upload_assets(self, images: list[str], videos: list[str], audios: list[str]) -> AssetUpload:
         """Submit media for review. Not idempotent: a second call makes second assets (they cost nothing)."""
         lists = {"imageUrls": images, "videoUrls": videos, "audioUrls": audios}
         body = {name: urls for name, urls in lists.items() if urls}
-        answer = await self._call(self._http, "POST", ASSET_UPLOAD_PATH, body, ASSET_TIMEOUT)
+        answer = await self._call(Call("upload_assets"), self._http, "POST", ASSET_UPLOAD_PATH, body, ASSET_TIMEOUT)
         return read_upload(answer, [*images, *videos, *audios])
 
     async def asset_states(self, asset_ids: list[str]) -> dict[str, AssetState]:
         """Ask for the review states of assets. An id that is missing from the answer was not looked up: ask again."""
-        answer = await self._call(self._http, "POST", ASSET_STATUS_PATH, {"assetIds": asset_ids}, ASSET_TIMEOUT)
+        answer = await self._call(
+            Call("asset_states"), self._http, "POST", ASSET_STATUS_PATH, {"assetIds": asset_ids}, ASSET_TIMEOUT
+        )
         return read_asset_states(answer)
 
-    async def _call(self, http: httpx.AsyncClient, method: str, path: str, body: Any, limits: httpx.Timeout) -> Any:
+    async def _call(
+        self, call: Call, http: httpx.AsyncClient, method: str, path: str, body: Any, limits: httpx.Timeout
+    ) -> Any:
+        with self._watch(call):
+            return await self._answer(call, http, method, path, body, limits)
+
+    async def _answer(
+        self, call: Call, http: httpx.AsyncClient, method: str, path: str, body: Any, limits: httpx.Timeout
+    ) -> Any:
         # httpx's read timeout restarts with each byte; this one does not, so a slow drip ends too.
         try:
             async with (
                 asyncio.timeout(_PATIENCE * (limits.read or 0)),
                 http.stream(method, path, json=body, timeout=limits) as response,
             ):
+                call.status = response.status_code
                 content = await _read_bounded(response)
         except TimeoutError:
             raise UnknownOutcome("the provider did not finish its answer in time") from None

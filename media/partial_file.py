@@ -32,6 +32,8 @@ class PartialFile:
         self._notes = path.with_name(path.name + ".json")
         self._digest = hashlib.sha256()
         self.size = 0
+        self.received = 0
+        """Bytes that were appended since it was opened, those of a beginning that was given up included."""
         self.version = Version(None, None)
 
     def open(self) -> "PartialFile":
@@ -99,6 +101,7 @@ class PartialFile:
         while rest:
             written = self._file.write(rest)
             self._count(rest[:written])
+            self.received += written
             rest = rest[written:]
 
     def _count(self, block: bytes | memoryview) -> None:

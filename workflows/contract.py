@@ -44,7 +44,9 @@ PROGRESS_QUERY = "progress"
 POLL_NOW_UPDATE = "poll_now"
 RESOLVE_SUBMISSION_UPDATE = "resolve_submission"
 
-SEARCH_ATTRIBUTES = ("ManxuePhase", "ManxueModel", "ManxueTaskId", "ManxueTenant")
+PHASE_SINCE = "ManxuePhaseSince"
+"""When the run entered its phase: RFC 3339 in UTC to the second, so that its order as text is that of time."""
+SEARCH_ATTRIBUTES = ("ManxuePhase", "ManxueModel", "ManxueTaskId", "ManxueTenant", PHASE_SINCE)
 """All of type Keyword."""
 
 MEMO_SUMMARY, MEMO_OUTCOME, MEMO_VIDEO = "summary", "outcome", "video"
@@ -67,6 +69,11 @@ class Phase(StrEnum):
     COMPLETED = "completed"
     FAILED = "failed"
     CANCELED = "canceled"
+
+
+def phase_time(moment: datetime) -> str:
+    """A time, in UTC, as PHASE_SINCE has it."""
+    return f"{moment:%Y-%m-%dT%H:%M:%SZ}"
 
 
 class Poll(StrictInput):

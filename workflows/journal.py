@@ -10,7 +10,19 @@ from temporalio.exceptions import ApplicationError
 from activities.finished_runs import RENDER_MEMO
 from manxue.failure import FailureDetails
 from manxue.redact import capped
-from workflows.contract import MEMO_OUTCOME, MEMO_SUMMARY, MEMO_VIDEO, Decision, Phase, Preview, Progress, Video
+from workflows import metrics
+from workflows.contract import (
+    MEMO_OUTCOME,
+    MEMO_SUMMARY,
+    MEMO_VIDEO,
+    PHASE_SINCE,
+    Decision,
+    Phase,
+    Preview,
+    Progress,
+    Video,
+    phase_time,
+)
 from workflows.decision import Place
 from workflows.details import details
 from workflows.estimate import describe_estimate, estimate_of, eta_of, lesson
@@ -23,6 +35,7 @@ _PHASE = SearchAttributeKey.for_keyword("ManxuePhase")
 _MODEL = SearchAttributeKey.for_keyword("ManxueModel")
 _TASK_ID = SearchAttributeKey.for_keyword("ManxueTaskId")
 _TENANT = SearchAttributeKey.for_keyword("ManxueTenant")
+_SINCE = SearchAttributeKey.for_keyword(PHASE_SINCE)
 _LONGEST_ATTRIBUTE = 250
 """Characters. The server terminates a workflow whose attribute exceeds 2,048 bytes."""
 
@@ -94,6 +107,7 @@ class Journal:
         if taught := lesson(self.state):
             memo[RENDER_MEMO] = taught
         workflow.upsert_memo(memo)
+        metrics.run_ended(self.state)
 
     def ask(self, why: str) -> None:
         """Somebody has to decide."""
@@ -143,7 +157,10 @@ class Journal:
         changed = {name: value for name, value in wanted.items() if self._shown.get(name) != value}
         if changed:
             keys = {key.name: key for key in (_PHASE, _MODEL, _TASK_ID, _TENANT)}
-            workflow.upsert_search_attributes([keys[name].value_set(value) for name, value in changed.items()])
+            updates = [keys[name].value_set(value) for name, value in changed.items()]
+            if _PHASE.name in changed:  # never by itself: that would be one event more than older runs have
+                updates.append(_SINCE.value_set(phase_time(self.state.since)))
+            workflow.upsert_search_attributes(updates)
             self._shown = wanted
 
     def show(self) -> None:

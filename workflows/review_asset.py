@@ -26,6 +26,7 @@ from manxue.asset_review import (
 from manxue.failure import FailureType
 from manxue.markdown import code, text
 from manxue.redact import redact
+from workflows import metrics
 from workflows.details import clock
 from workflows.failures import cause_of
 from workflows.policies import (
@@ -102,12 +103,14 @@ class ReviewAsset:
 
     async def _review(self) -> None:
         """To a verdict, and on to everybody who waits for it."""
+        since = self._state.review.since
         try:
             verdict = await self._verdict(workflow.now() + REVIEW_PATIENCE)
         except ActivityError as error:
             if is_cancelled_exception(error):
                 raise
             verdict = self._failed(error)
+        metrics.review_ended(verdict.state, self._state.asset.kind, verdict.since - since)
         self._enter(verdict)
         await self._wake_waiters()
 

@@ -14,7 +14,7 @@ from activities.errors import NOT_SENT, RATE_LIMITED
 from activities.submission_record import read_record
 from manxue.checked_request import CheckedRequest
 from manxue.failure import FailureType
-from workflows import steps
+from workflows import metrics, steps
 from workflows.contract import Phase, Resolution
 from workflows.failures import cause_of, end_by, failure
 from workflows.journal import Journal
@@ -94,11 +94,15 @@ class Submission:
             await self._turn.come(make_room)
             try:
                 submitted = await steps.submit(request, self._journal.state)
-                return self._found(submitted.task_id) if submitted.earlier_run else submitted.task_id
+                if submitted.earlier_run:
+                    return self._found(submitted.task_id)
+                metrics.create_ended(self._journal.state, Outcome.ACCEPTED.name.lower())
+                return submitted.task_id
             except ActivityError as error:
                 if is_cancelled_exception(error):
                     raise  # before a worker took it up: nothing was sent
                 outcome, told = outcome_of(error)
+                metrics.create_ended(self._journal.state, outcome.name.lower())
                 if outcome is Outcome.UNKNOWN:
                     self._journal.state.outcome_unknown = True
                 if outcome is not Outcome.ACCEPTED and workflow.cancellation_reason() is not None:
@@ -141,9 +145,11 @@ class Submission:
         asked_at = workflow.now()
         self._journal.ask(why)
         await workflow.wait_condition(lambda: self._resolution is not None)
-        self._journal.state.held += workflow.now() - asked_at
+        waited = workflow.now() - asked_at
+        self._journal.state.held += waited
         resolution, self._resolution = self._resolution, None
         assert resolution is not None
+        metrics.decided(resolution.action, waited)
         if resolution.action == "abandon":
             raise failure(FailureType.SUBMISSION_UNKNOWN, f"{_unknown(why)}; it was abandoned by decision")
         self._journal.enter(Phase.SUBMITTING, f"Decided: {resolution.action}.")

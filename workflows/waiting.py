@@ -9,7 +9,7 @@ from temporalio.exceptions import ActivityError, ApplicationError, is_cancelled_
 
 from activities.errors import NOT_FOUND, REFUSED
 from manxue.failure import FailureType
-from workflows import steps
+from workflows import metrics, steps
 from workflows.contract import Phase, Provider
 from workflows.failures import cause_of, failure
 from workflows.journal import Journal
@@ -87,6 +87,7 @@ class Waiting:
                     created=answer.created, actual_duration=answer.actual_duration, amount=answer.amount
                 )
                 state.finished_at = self._now()
+                metrics.render_finished(state)
                 return True
             case "failed":
                 raise self._failure(

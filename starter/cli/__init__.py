@@ -57,10 +57,12 @@ def main() -> None:
     from temporalio.runtime import Runtime, TelemetryConfig
 
     from starter.cli.exit_codes import guarded
+    from telemetry import tracing
 
     # The SDK's own log would go to standard output.
     Runtime.set_default(Runtime(telemetry=TelemetryConfig(logging=None)))
     code = guarded(app)
+    tracing.stop()
     for stream in (sys.stdout, sys.stderr):
         with suppress(BrokenPipeError):
             stream.flush()

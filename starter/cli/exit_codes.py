@@ -22,6 +22,7 @@ from starter.request_file import RequestFileUnreadable
 from starter.reviews import ReviewNotFound
 from starter.run import RunNotFound
 from starter.schedules import ScheduleExists, ScheduleNotFound, ScheduleRefused
+from telemetry.tracing import TracingUnusable
 
 DONE = 0
 FAILED = 1
@@ -82,6 +83,7 @@ def _told(error: Exception) -> int:
             return BAD_INPUT
         case (
             SettingsError()
+            | TracingUnusable()
             | RequestFileUnreadable()
             | OtherRequest()
             | ScheduleExists()

@@ -16,6 +16,7 @@ from starter.cli.exit_codes import INTERRUPTED, UNAVAILABLE, Stopped
 from starter.execution import Execution
 from starter.local_state import LocalState, nearest_stack
 from starter.run import Run
+from telemetry import tracing
 
 _EXPLICIT = ("TEMPORAL_ADDRESS", "TEMPORAL_PROFILE", "TEMPORAL_CONFIG_FILE")
 """Who sets one of these has said where Temporal is."""
@@ -57,9 +58,10 @@ def stack_in_use() -> LocalState | None:
 async def open_session() -> Session:
     """Connect as the environment says, or else to the local stack that runs in this directory.
 
-    Raises TemporalUnavailable and SettingsError.
+    Raises TemporalUnavailable, SettingsError and TracingUnusable.
     """
     settings = load(Settings)
+    tracing.start("manxue")
     stack = use_stack()
     return Session(await connect(), settings, stack)
 

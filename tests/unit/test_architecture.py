@@ -14,6 +14,7 @@ ALLOWED = {
     "media": set(),
     "activities": {"manxue", "media"},
     "workflows": {"activities", "manxue", "media"},
+    "telemetry": {"workflows.contract", "activities.visibility", "manxue.client", "manxue.redact"},
     "emulator": {"manxue.vocabulary"},
     "starter": {
         "workflows",
@@ -26,6 +27,7 @@ ALLOWED = {
         "connection",
         "encryption",
         "logs",
+        "telemetry",
     },
 }
 """Package -> what it may import of ours besides itself. `manxue` and `media` know nothing of each other."""
