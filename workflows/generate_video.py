@@ -13,7 +13,7 @@ from manxue.checked_request import CheckedRequest
 from manxue.failure import FailureType
 from manxue.problem import problem
 from manxue.vocabulary import ASSET_SCHEME
-from workflows import steps
+from workflows import metrics, steps
 from workflows.contract import (
     GENERATE_VIDEO,
     POLL_NOW_UPDATE,
@@ -99,6 +99,7 @@ class GenerateVideo:
             end_by(error, FailureType.DEADLINE_EXCEEDED)
         state.given, state.request, state.warnings = read.given, checked.request, checked.warnings
         state.render_times, state.admission_id = checked.render_times, checked.admission_id
+        metrics.run_checked(state)
 
     async def _review(self) -> CheckedRequest:
         """Media that need it go through the asset library; the request comes back with `asset://` in their place."""

@@ -9,6 +9,7 @@ lies before the reset was measured by the run that it was reset from. Further me
 from datetime import timedelta
 
 from temporalio import workflow
+from temporalio.common import MetricCounter
 
 from manxue.failure import FailureType
 from manxue.vocabulary import MODELS, VIDEO_MODELS
@@ -17,15 +18,24 @@ from workflows.run_state import RunState
 
 _MODELS = frozenset((*MODELS, *VIDEO_MODELS))
 _OUTCOMES = {**{str(kind): str(kind) for kind in FailureType}, CANCELED: "canceled"}
+CREATE_OUTCOMES = ("accepted", "not_accepted", "refused", "unknown")
 _OTHER = "other"
 """Of what callers may choose at will: the number of series must not be theirs to choose."""
+
+
+def run_checked(state: RunState) -> None:
+    """A run begins in earnest. Rates need a series before its first event, so all that can become of it begin at 0."""
+    runs, creates = _runs(), _creates()
+    for outcome in ("completed", *_OUTCOMES.values()):
+        runs.add(0, _ended_as(state, outcome))
+    for outcome in CREATE_OUTCOMES:
+        creates.add(0, {"model": _model(state), "outcome": outcome})
 
 
 def run_ended(state: RunState) -> None:
     """A run of `GenerateVideo` has ended, with a file or without."""
     outcome = _OUTCOMES.get(state.ending.kind, _OTHER) if state.ending else "completed"
-    counter = workflow.metric_meter().create_counter("manxue_runs", "Runs that ended, by how")
-    counter.add(1, {"model": _model(state), "outcome": outcome, "reset": "true" if _is_reset() else "false"})
+    _runs().add(1, _ended_as(state, outcome))
     if state.video and state.submitted_at and state.finished_at is not None:
         done = state.submitted_at + timedelta(seconds=state.finished_at)
         what = "From the poll that found the render finished to the verified file at its place"
@@ -48,9 +58,8 @@ def render_finished(state: RunState) -> None:
 
 
 def create_ended(state: RunState, outcome: str) -> None:
-    """What became of a create call, a worker's death in the middle of it included."""
-    counter = workflow.metric_meter().create_counter("manxue_creates", "Create calls, by what became of them")
-    counter.add(1, {"model": _model(state), "outcome": outcome})
+    """One of CREATE_OUTCOMES became of a create call; a worker's death in the middle of it is seen here as well."""
+    _creates().add(1, {"model": _model(state), "outcome": outcome})
 
 
 def decided(action: str, waited: timedelta) -> None:
@@ -66,6 +75,18 @@ def review_ended(verdict: str, kind: str, took: timedelta) -> None:
     what = "From the first request for an asset's review to its verdict"
     histogram = workflow.metric_meter().create_histogram_timedelta("manxue_review", what, "seconds")
     histogram.record(took, {"verdict": verdict, "kind": kind})
+
+
+def _runs() -> MetricCounter:
+    return workflow.metric_meter().create_counter("manxue_runs", "Runs that ended, by how")
+
+
+def _creates() -> MetricCounter:
+    return workflow.metric_meter().create_counter("manxue_creates", "Create calls, by what became of them")
+
+
+def _ended_as(state: RunState, outcome: str) -> dict[str, str | int | float | bool]:
+    return {"model": _model(state), "outcome": outcome, "reset": "true" if _is_reset() else "false"}
 
 
 def _seconds(name: str, description: str, state: RunState, seconds: float) -> None:
