@@ -4,10 +4,13 @@ Workflow spans have no length: they are sent when they begin, since a run can ou
 SDK's newer OpenTelemetryPlugin gives them one, but sends them at the end of the run, hours later, and is experimental.
 """
 
+import hashlib
+import logging
 import os
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from typing import Any
 
 from opentelemetry import trace
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
@@ -16,8 +19,10 @@ from opentelemetry.sdk.trace import Event, ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, SpanExportResult
 from opentelemetry.trace import SpanKind, Status
 from structlog.typing import EventDict, WrappedLogger
+from temporalio import workflow
 from temporalio.client import Interceptor
-from temporalio.contrib.opentelemetry import TracingInterceptor
+from temporalio.contrib.opentelemetry import TracingInterceptor, TracingWorkflowInboundInterceptor
+from temporalio.worker import ExecuteWorkflowInput, WorkflowInterceptorClassInput
 
 from manxue.client import Call
 from manxue.redact import redact, redact_json
@@ -34,8 +39,10 @@ def start(service: str) -> None:
     """See telemetry/tracing.py."""
     named = os.environ.get("OTEL_SERVICE_NAME") or "service.name=" in os.environ.get("OTEL_RESOURCE_ATTRIBUTES", "")
     provider = TracerProvider(resource=Resource.create({} if named else {"service.name": service}))
-    provider.add_span_processor(_WithoutNoise(_Redacted(OTLPSpanExporter())))
+    provider.add_span_processor(_WithoutNoise(Redacted(OTLPSpanExporter())))
     trace.set_tracer_provider(provider)
+    # What a collector does wrong stands in a worker's log, but not between what a command says to its user.
+    logging.getLogger("opentelemetry").addHandler(logging.NullHandler())
 
 
 def flush() -> None:
@@ -50,7 +57,7 @@ def flush() -> None:
 
 def interceptors() -> list[Interceptor]:
     """See telemetry/tracing.py."""
-    return [TracingInterceptor()]
+    return [_Tracing()]
 
 
 def add_ids(logger: WrappedLogger, name: str, event: EventDict) -> EventDict:
@@ -72,13 +79,34 @@ def provider_call(call: Call) -> Iterator[None]:
                 span.set_attribute("http.response.status_code", call.status)
 
 
+class _Tracing(TracingInterceptor):
+    def workflow_interceptor_class(
+        self,
+        input: WorkflowInterceptorClassInput,  # noqa: A002 - the SDK's name
+    ) -> type[TracingWorkflowInboundInterceptor]:
+        super().workflow_interceptor_class(input)
+        return _Inbound
+
+
+class _Inbound(TracingWorkflowInboundInterceptor):
+    """Makes one trace of a run that was started without one, by a schedule or in another language. Its id is made of the
+    run's, so that it is the same at every replay; without it the SDK would begin a trace for each activity."""
+
+    async def execute_workflow(self, input: ExecuteWorkflowInput) -> Any:  # noqa: A002 - the SDK's name
+        run = workflow.info()
+        if self.header_key not in run.headers:
+            digest = hashlib.sha256(run.first_execution_run_id.encode()).hexdigest()
+            self._workflow_context_carrier = {"traceparent": f"00-{digest[:32]}-{digest[32:48]}-01"}
+        return await super().execute_workflow(input)
+
+
 class _WithoutNoise(BatchSpanProcessor):
     def on_end(self, span: ReadableSpan) -> None:
         if not span.name.startswith(_NOISE):
             super().on_end(span)
 
 
-class _Redacted(SpanExporter):
+class Redacted(SpanExporter):
     """Spans hold the messages and tracebacks of exceptions, and these may hold anything."""
 
     def __init__(self, to: SpanExporter) -> None:

@@ -7,10 +7,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from temporalio.client import Client
 
 from tests.support.command_line import SECRETS, CommandLine
 from tests.support.processes import ROOT, DevServer, WorkerProcess, worker_process
 from tests.support.provider import Provider
+from tests.support.runs import FAST, Runs, outcome, request
 from tests.support.traces import Collector, Span
 
 QUEUE = "traced"
@@ -81,6 +83,20 @@ def _above(span: Span, spans: dict[str, Span]) -> list[Span]:
     return [above, *_above(above, spans)] if above else []
 
 
+async def test_a_run_that_was_started_without_a_trace_is_one_all_the_same(
+    client: Client, worker: WorkerProcess, collector: Collector, word: str
+) -> None:
+    handle = await Runs(client, QUEUE).start(request=request(word), poll=FAST)
+    await outcome(handle)
+
+    def own(spans: list[Span]) -> list[Span]:
+        return [s for s in spans if s.attributes.get("temporalWorkflowID") == handle.id]
+
+    spans = own(await collector.until(lambda spans: any("CompleteWorkflow" in s.name for s in own(spans))))
+    assert {"RunWorkflow:GenerateVideo", "RunActivity:submit", "RunActivity:download"} <= {s.name for s in spans}
+    assert len({s.trace_id for s in spans}) == 1
+
+
 def test_without_the_standard_variable_nothing_of_opentelemetry_is_loaded() -> None:
     code = "import sys, worker, starter.cli.generate; print([m for m in sys.modules if m.startswith('opentelemetry')])"
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=True).stdout
@@ -94,5 +110,7 @@ async def test_a_protocol_that_is_not_spoken_is_named(cli: CommandLine) -> None:
 
 
 async def test_a_collector_that_is_away_keeps_nobody(cli: CommandLine) -> None:
-    told = await cli.with_(OTEL_EXPORTER_OTLP_ENDPOINT="http://127.0.0.1:1").run("list", seconds=30)
+    lost = cli.with_(OTEL_EXPORTER_OTLP_ENDPOINT="http://127.0.0.1:1")
+    told = await lost.run("generate", "--prompt", "nobody looks", "--detach", seconds=30)
     assert told.code == 0
+    assert told.err.count("\n") == 2
