@@ -89,8 +89,8 @@ class _Tracing(TracingInterceptor):
 
 
 class _Inbound(TracingWorkflowInboundInterceptor):
-    """Makes one trace of a run that was started without one, by a schedule or in another language. Its id is made of the
-    run's, so that it is the same at every replay; without it the SDK would begin a trace for each activity."""
+    """Makes one trace of a run that was started without one, by a schedule or in another language. Its id is made of
+    the run's, so that it is the same at every replay; without it the SDK would begin a trace for each activity."""
 
     async def execute_workflow(self, input: ExecuteWorkflowInput) -> Any:  # noqa: A002 - the SDK's name
         run = workflow.info()

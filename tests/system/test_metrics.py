@@ -9,15 +9,12 @@ from collections.abc import Iterator
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from uuid import uuid4
 
 import promql_parser
-import pytest
 import yaml
 from temporalio.client import Client
-from temporalio.contrib.pydantic import pydantic_data_converter
 
-from tests.support.processes import ROOT, DevServer
+from tests.support.processes import ROOT
 from tests.support.provider import Provider, bad_gateway
 from tests.support.runs import FAST, Runs, failure_of, outcome, request, reset, until_phase
 from tests.support.scrape import MeasuredWorker, Samples
@@ -44,17 +41,23 @@ class Story:
     """After the decision."""
 
 
-@pytest.fixture(scope="module")
-def story(server: DevServer, worker_env: dict[str, str], provider: Provider, folder: Path) -> Story:
-    """Told once for all tests."""
-    return asyncio.run(_story(server, worker_env | {"MANXUE_TASK_QUEUE": QUEUE}, provider, folder))
+async def test_a_day_of_runs_failures_a_reset_and_a_kill_is_measured_as_it_was(
+    client: Client, worker_env: dict[str, str], provider: Provider, folder: Path, word: str
+) -> None:
+    story = await _told(client, worker_env | {"MANXUE_TASK_QUEUE": QUEUE}, provider, folder, word)
+    the_end_of_each_run_counts_once_and_continued_runs_are_one(story)
+    what_became_of_create_calls_is_counted(story)
+    times_polls_and_bytes_are_those_of_finished_renders(story)
+    model_names_that_callers_make_up_share_one_label(story)
+    a_reset_counts_its_own_end_and_nothing_of_what_was_measured_before(story)
+    after_a_kill_counters_begin_anew_and_open_runs_are_what_they_were(story)
+    what_dashboard_and_alerts_ask_for_is_what_workers_export(story)
+    what_workers_export_of_ours_is_shown_and_explained(story)
 
 
-async def _story(server: DevServer, env: dict[str, str], provider: Provider, folder: Path) -> Story:
-    word = f"m{uuid4().hex[:8]}"
+async def _told(client: Client, env: dict[str, str], provider: Provider, folder: Path, word: str) -> Story:
     provider.on_query[f"{word}-broken"] = lambda task: provider.status(task, "failed", error={"message": "no"})
     provider.on_create[f"{word}-held"] = lambda body: bad_gateway()
-    client = await Client.connect(server.address, data_converter=pydantic_data_converter)
     runs = Runs(client, QUEUE)
     async with AsyncExitStack() as workers:
 
@@ -91,7 +94,7 @@ async def _story(server: DevServer, env: dict[str, str], provider: Provider, fol
     return Story(ended, was_reset, killed, decided)
 
 
-def test_the_end_of_each_run_counts_once_and_continued_runs_are_one(story: Story) -> None:
+def the_end_of_each_run_counts_once_and_continued_runs_are_one(story: Story) -> None:
     ended = story.ended
     assert ended("manxue_runs_total", outcome="completed", model="sd2_manxue_720p", reset="false") == 1
     assert ended("manxue_runs_total", outcome="RenderFailed", model="sd2_manxue_720p") == 1
@@ -100,13 +103,13 @@ def test_the_end_of_each_run_counts_once_and_continued_runs_are_one(story: Story
     assert ended("temporal_workflow_continue_as_new_total", workflow_type="GenerateVideo")
 
 
-def test_what_became_of_create_calls_is_counted(story: Story) -> None:
+def what_became_of_create_calls_is_counted(story: Story) -> None:
     assert story.ended("manxue_creates_total", outcome="accepted") == 3
     assert story.ended("manxue_creates_total", outcome="unknown") == 1
     assert story.ended("manxue_creates_total", outcome="refused") == 0
 
 
-def test_times_polls_and_bytes_are_those_of_finished_renders(story: Story) -> None:
+def times_polls_and_bytes_are_those_of_finished_renders(story: Story) -> None:
     ended = story.ended
     for name in ("queue_seconds", "render_seconds", "completion_seconds", "delivery_seconds", "polls_per_render"):
         assert ended(f"manxue_{name}_count", model="sd2_manxue_720p") == 1, name
@@ -117,12 +120,12 @@ def test_times_polls_and_bytes_are_those_of_finished_renders(story: Story) -> No
     assert (ended("manxue_downloaded_bytes_total") or 0) > 1000
 
 
-def test_model_names_that_callers_make_up_share_one_label(story: Story) -> None:
+def model_names_that_callers_make_up_share_one_label(story: Story) -> None:
     assert story.ended("manxue_runs_total", outcome="completed", model="other") == 1
     assert "somebodys_own" not in story.ended.text
 
 
-def test_a_reset_counts_its_own_end_and_nothing_of_what_was_measured_before(story: Story) -> None:
+def a_reset_counts_its_own_end_and_nothing_of_what_was_measured_before(story: Story) -> None:
     was_reset, ended = story.was_reset, story.ended
     assert was_reset("manxue_runs_total", reset="true") == 1
     for name in ("runs_total", "creates_total", "delivery_seconds_count", "polls_per_render_count"):
@@ -130,7 +133,7 @@ def test_a_reset_counts_its_own_end_and_nothing_of_what_was_measured_before(stor
         assert was_reset(f"manxue_{name}", **apart) == ended(f"manxue_{name}", **apart), name
 
 
-def test_after_a_kill_counters_begin_anew_and_open_runs_are_what_they_were(story: Story) -> None:
+def after_a_kill_counters_begin_anew_and_open_runs_are_what_they_were(story: Story) -> None:
     assert not story.killed("manxue_runs_total")
     assert not story.killed("manxue_creates_total")
     assert story.killed("manxue_open_runs") == 1
@@ -149,14 +152,14 @@ def queries() -> Iterator[tuple[str, str]]:
         yield rule["alert"], rule["expr"]
 
 
-def test_what_dashboard_and_alerts_ask_for_is_what_workers_export(story: Story) -> None:
+def what_dashboard_and_alerts_ask_for_is_what_workers_export(story: Story) -> None:
     exported = story.was_reset.names | story.decided.names | {"up"}
     asked = {name for _, query in queries() for name in re.findall(r"\b(?:manxue|temporal)_\w+(?=[{\[) ])", query)}
     assert len(asked) > 20
     assert asked <= exported, asked - exported
 
 
-def test_what_workers_export_of_ours_is_shown_and_explained(story: Story) -> None:
+def what_workers_export_of_ours_is_shown_and_explained(story: Story) -> None:
     manual = (ROOT / "docs/operations.md").read_text()
     shown = " ".join(query for _, query in queries())
     for name in story.was_reset.names | story.decided.names:
