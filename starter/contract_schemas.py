@@ -10,6 +10,7 @@ from starter.events import WatchLine
 from starter.schema_making import Side, schema_for
 from workflows.batch_contract import BatchProgress, BatchResult, GenerateBatchInput
 from workflows.contract import FailureDetails, GenerateVideoInput, Progress, Resolution, VideoResult
+from workflows.nexus_contract import GenerateInput, ProgressInput, ResolveInput
 from workflows.rendering import RENDERED
 
 VERSION = "v1"
@@ -35,6 +36,9 @@ PUBLISHED: dict[str, Published] = {
     "batch-input": Published(GenerateBatchInput, "input"),
     "batch-progress": Published(BatchProgress, "output"),
     "batch-result": Published(BatchResult, "output"),
+    "nexus-generate": Published(GenerateInput, "input"),
+    "nexus-progress": Published(ProgressInput, "input"),
+    "nexus-resolve": Published(ResolveInput, "input"),
 }
 """By the name of the file. To publish one more, add its line here and run `make schema`."""
 

@@ -14,6 +14,7 @@ Schema = dict[str, Any]
 Side = Literal["input", "output"]
 """Whether callers send it or get it."""
 
+_ANY = ("string", "number", "boolean", "object", "array", "null")
 _TEXT: Schema = {"type": "string"}
 _OPEN = "Fields, and values of enumerations, may be added: ignore what you do not know."
 
@@ -81,7 +82,10 @@ class _Generator(GenerateJsonSchema):
         """With the docs of the attributes, read here so that no other program pays for them when it starts."""
         made = super().model_schema(schema)
         for name, text in _attribute_docs(schema["cls"]).items():
-            made.get("properties", {}).get(name, {}).setdefault("description", text)
+            form = made.get("properties", {}).get(name, {})
+            if form == {}:
+                form["type"] = list(_ANY)  # generators of code take a form without one for an object
+            form.setdefault("description", text)
         if self.mode == "serialization" and "properties" in made:
             made["additionalProperties"] = True
         return made

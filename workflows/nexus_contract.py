@@ -34,12 +34,14 @@ class ProgressInput(StrictInput):
     """The input of the operation `progress`."""
 
     workflow_id: WorkflowId
+    """Of the run, as `generate` was given it."""
 
 
 class ResolveInput(Resolution):
     """The input of the operation `resolve`: which run, and the decision."""
 
     workflow_id: WorkflowId
+    """Of the run, as `generate` was given it."""
 
 
 @nexusrpc.service(name=SERVICE)

@@ -10,8 +10,6 @@ from settings import WorkerSettings
 from tests.support.processes import BIN, ROOT
 
 SETTINGS = {f"MANXUE_{name.upper()}" for name in WorkerSettings.model_fields}
-COMING = {"MANXUE_METRICS_ADDRESS"}
-"""Set where workers are deployed already; the worker does not have them yet."""
 PINNED = re.compile(r":v?\d+\.\d+(\.\d+)?(-[a-z0-9.-]+)?$")
 """A tag that names one version, and not whatever is the newest of it."""
 

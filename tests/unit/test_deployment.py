@@ -10,7 +10,7 @@ import yaml
 
 from settings import WorkerSettings
 from starter.dev_server import RETENTION, temporal_program
-from tests.support.deployment import COMING, PINNED, SETTINGS, compose, resolved, seconds
+from tests.support.deployment import PINNED, SETTINGS, compose, resolved, seconds
 from tests.support.processes import ROOT
 
 JOBS = {"temporal-schema", "temporal-namespace"}
@@ -67,7 +67,7 @@ def test_no_secret_is_written_down_and_none_can_be_committed() -> None:
 def test_every_variable_of_ours_is_a_setting_that_exists(services: dict[str, dict[str, Any]]) -> None:
     offered = re.findall(r"^#? ?(MANXUE_\w+)=", (ROOT / "worker.env.example").read_text(), re.M)
     given = {name for name in services["worker"]["environment"] if name.startswith("MANXUE_")}
-    assert given | set(offered) <= SETTINGS | COMING
+    assert given | set(offered) <= SETTINGS
 
 
 def test_every_service_is_closed_bounded_and_pinned(services: dict[str, dict[str, Any]]) -> None:

@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from settings import Settings, WorkerSettings
-from tests.support.deployment import COMING, SETTINGS
+from tests.support.deployment import SETTINGS
 from tests.support.processes import ROOT
 
 FOLDER = ROOT / "deploy/kubernetes"
@@ -113,6 +113,6 @@ def test_the_pod_is_closed(pod: dict[str, Any]) -> None:
 
 def test_settings_exist_and_secrets_are_only_named(pod: dict[str, Any]) -> None:
     given = {name for name in environment() if name.startswith("MANXUE_")}
-    assert given <= SETTINGS | COMING
+    assert given <= SETTINGS
     assert not [name for name in environment() if re.search("KEY|SECRET|TOKEN", name)]
     assert {"secretRef": {"name": "manxue-worker"}} in pod["containers"][0]["envFrom"]
