@@ -24,7 +24,6 @@ RETENTION = timedelta(days=30)
 """How long closed runs can be looked at; one day is the development server's own choice."""
 
 HOST = "127.0.0.1"
-_USUAL_PORT, _USUAL_UI_PORT = 7233, 8233
 _ATTEMPTS = 5
 _TAKEN = "address already in use"
 _START_PATIENCE, _STOP_PATIENCE = 30.0, 10.0
@@ -36,24 +35,36 @@ class LocalStackFailed(Exception):
 
 
 @dataclass(frozen=True)
+class Ports:
+    """Where the server listens; None: the usual port, or a free one where that is taken."""
+
+    grpc: int | None = None
+    http: int | None = None
+    """Temporal's HTTP API."""
+    ui: int | None = None
+
+
+_USUAL = Ports(7233, 7243, 8233)
+
+
+@dataclass(frozen=True)
 class DevServer:
     """A running development server."""
 
     address: str
+    http_url: str
     ui_url: str
     process: asyncio.subprocess.Process
     log: Path
 
 
 @asynccontextmanager
-async def dev_server(
-    state: Path, port: int | None, ui_port: int | None, codec_endpoint: str | None = None
-) -> AsyncIterator[DevServer]:
-    """Run the server with its database and log in `state`; ports left open are the usual ones, or free ones.
+async def dev_server(state: Path, ports: Ports, codec_endpoint: str | None = None) -> AsyncIterator[DevServer]:
+    """Run the server with its database and log in `state`; the Web UI has payloads decrypted at `codec_endpoint`.
 
-    The Web UI has payloads decrypted at `codec_endpoint`. Raises LocalStackFailed.
+    Raises LocalStackFailed.
     """
-    server = await _started(state, port, ui_port, codec_endpoint)
+    server = await _started(state, ports, codec_endpoint)
     try:
         client = await Client.connect(server.address, namespace=NAMESPACE)
         await client.workflow_service.update_namespace(
@@ -69,22 +80,24 @@ async def dev_server(
         await end(server.process, _STOP_PATIENCE)
 
 
-async def _started(state: Path, port: int | None, ui_port: int | None, codec_endpoint: str | None) -> DevServer:
+async def _started(state: Path, ports: Ports, codec_endpoint: str | None) -> DevServer:
     """Another process can take a port between the look at it and its use, so a lost race is tried again."""
     program, log = temporal_program(), state / "temporal.log"
     for attempt in range(_ATTEMPTS):
-        chosen = port or usable_port(_USUAL_PORT if attempt == 0 else None)
-        chosen_ui = ui_port or usable_port(_USUAL_UI_PORT if attempt == 0 else None)
-        command = _command(program, state / "temporal.db", chosen, chosen_ui)
+        usual = _USUAL if attempt == 0 else Ports()
+        grpc = ports.grpc or usable_port(usual.grpc)
+        http = ports.http or usable_port(usual.http)
+        ui = ports.ui or usable_port(usual.ui)
+        command = _command(program, state / "temporal.db", grpc, http, ui)
         command += ["--ui-codec-endpoint", codec_endpoint] if codec_endpoint else []
         with log.open("ab") as stderr:
             begun = stderr.tell()
             process = await spawn(command, os.environ, asyncio.subprocess.PIPE, stderr)
         if await _is_ready(process):
-            return DevServer(f"{HOST}:{chosen}", f"http://{HOST}:{chosen_ui}", process, log)
+            return DevServer(f"{HOST}:{grpc}", f"http://{HOST}:{http}", f"http://{HOST}:{ui}", process, log)
         await end(process, _STOP_PATIENCE)
         reason = _reason(log, begun)
-        if (port and ui_port) or _TAKEN not in reason:
+        if (ports.grpc and ports.http and ports.ui) or _TAKEN not in reason:
             break
     raise LocalStackFailed(f"the Temporal server did not start: {reason} (its log: {log})")
 
@@ -108,18 +121,10 @@ async def _is_ready(process: asyncio.subprocess.Process) -> bool:
     return False
 
 
-def _command(program: str, database: Path, port: int, ui_port: int) -> list[str]:
+def _command(program: str, database: Path, grpc: int, http: int, ui: int) -> list[str]:
     command = [program, "server", "start-dev", "--log-level", "error", "--ip", HOST, "--ui-disable-news-fetch"]
-    command += [
-        "--port",
-        str(port),
-        "--ui-port",
-        str(ui_port),
-        "--namespace",
-        NAMESPACE,
-        "--db-filename",
-        str(database),
-    ]
+    command += ["--port", str(grpc), "--http-port", str(http), "--ui-port", str(ui)]
+    command += ["--namespace", NAMESPACE, "--db-filename", str(database)]
     for pragma in ("journal_mode=wal", "synchronous=normal"):
         command += ["--sqlite-pragma", pragma]
     for name in SEARCH_ATTRIBUTES:

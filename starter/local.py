@@ -6,13 +6,13 @@ import signal
 import sys
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
 from settings import EncryptionSettings, WorkerSettings, load
 from starter.child_process import end, last_line, spawn
-from starter.dev_server import HOST, NAMESPACE, DevServer, LocalStackFailed, dev_server, usable_port
+from starter.dev_server import HOST, NAMESPACE, DevServer, LocalStackFailed, Ports, dev_server, usable_port
 from starter.local_state import STATE_DIRECTORY, LocalState, announced, locked
 
 T = TypeVar("T")
@@ -35,8 +35,7 @@ class StackOptions:
     """How many times faster than the provider the emulator is."""
     real: bool = False
     """Use the real provider instead of the emulator."""
-    port: int | None = None
-    ui_port: int | None = None
+    ports: Ports = field(default_factory=Ports)
     worker_log: Path | None = None
     """Where the worker's log lines go; None: the standard error of this process."""
 
@@ -82,7 +81,7 @@ async def local_stack(options: StackOptions) -> AsyncIterator[LocalStack]:
         codec_port = usable_port(None) if load(EncryptionSettings).encryption_keys else None
         codec_endpoint = f"http://{HOST}:{codec_port}" if codec_port else None
         server = await parts.enter_async_context(
-            dev_server(options.state, options.port, options.ui_port, codec_endpoint)
+            dev_server(options.state, options.ports, codec_endpoint)
         )
         if codec_port:
             await parts.enter_async_context(_codec_server(codec_port, server.ui_url, options.state / "codec.log"))
@@ -90,7 +89,9 @@ async def local_stack(options: StackOptions) -> AsyncIterator[LocalStack]:
         if not options.real:
             emulator_url = await parts.enter_async_context(_emulator(options, staging))
         speed, folder = (None, None) if options.real else (options.speed, str(staging))
-        state = LocalState(server.address, NAMESPACE, server.ui_url, os.getpid(), emulator_url, speed, folder)
+        state = LocalState(
+            server.address, NAMESPACE, server.http_url, server.ui_url, os.getpid(), emulator_url, speed, folder
+        )
         worker = await parts.enter_async_context(_worker(state, options.worker_log, grace))
         parts.enter_context(announced(options.state, state))
         yield LocalStack(state, server, worker, options)

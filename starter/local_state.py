@@ -21,6 +21,8 @@ class LocalState:
 
     address: str
     namespace: str
+    http_url: str
+    """Of Temporal's HTTP API."""
     ui_url: str
     pid: int
     emulator_url: str | None

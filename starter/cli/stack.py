@@ -10,6 +10,7 @@ from connection import ensure_search_attributes
 from starter import display
 from starter.cli.exit_codes import UNAVAILABLE, Stopped
 from starter.cli.session import Session, in_session
+from starter.dev_server import Ports
 from starter.local import LocalStack, StackOptions, local_stack, stop_on_signals
 from starter.local_state import STATE_DIRECTORY
 from starter.nexus_endpoint import ensure_endpoint
@@ -28,6 +29,10 @@ def local(
         int | None,
         typer.Option(min=1, max=65535, help="Temporal's port. Default: 7233, or a free one if that is taken."),
     ] = None,
+    http_port: Annotated[
+        int | None,
+        typer.Option(min=1, max=65535, help="Temporal's HTTP API. Default: 7243, or a free one if that is taken."),
+    ] = None,
     ui_port: Annotated[
         int | None,
         typer.Option(min=1, max=65535, help="The Web UI's port. Default: 8233, or a free one if that is taken."),
@@ -37,7 +42,8 @@ def local(
     ] = STATE_DIRECTORY,
 ) -> None:
     """Run Temporal, the provider emulator and a worker on this machine until Ctrl-C."""
-    asyncio.run(_local(StackOptions(state=state, speed=speed, real=real, port=port, ui_port=ui_port)))
+    ports = Ports(grpc=port, http=http_port, ui=ui_port)
+    asyncio.run(_local(StackOptions(state=state, speed=speed, real=real, ports=ports)))
 
 
 async def _local(options: StackOptions) -> None:
@@ -54,7 +60,7 @@ def _announce(stack: LocalStack) -> None:
         f"{state.emulator_url} (emulator, {state.speed:g} times faster)" if state.emulator_url else "the real one"
     )
     display.say(f"Web UI    {state.ui_url}")
-    display.say(f"Temporal  {state.address}")
+    display.say(f"Temporal  {state.address}, its HTTP API {state.http_url}")
     display.say(f"Provider  {provider}")
     display.say(f"State     {stack.options.state}")
     prefix = "" if stack.options.state == STATE_DIRECTORY else f"TEMPORAL_ADDRESS={state.address} "

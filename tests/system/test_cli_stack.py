@@ -124,7 +124,7 @@ async def test_what_cannot_listen_or_write_or_start_says_so_in_one_sentence(
     taken = str(provider.port)
     emulator, local, state, worker = await cli.run_all(
         ("emulator", "--port", taken),
-        ("local", "--port", taken, "--ui-port", taken, "--state", "here"),
+        ("local", "--port", taken, "--http-port", taken, "--ui-port", taken, "--state", "here"),
         ("local", "--state", "file"),
         ("worker",),
     )
