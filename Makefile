@@ -9,7 +9,7 @@ LINES ?= 2000
 CONCURRENCY ?= 50
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test lint types unit system browser ui-shots soak soak-batch bench lock audit schema clean
+.PHONY: help install demo test lint types unit system browser ui-shots soak soak-batch bench lock audit schema typescript clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -26,7 +26,7 @@ install: .venv/installed ## Create .venv and install the hash-pinned lock, for a
 demo: install ## Server, emulator and worker on this machine; two videos from request to file
 	$(BIN)/manxue demo
 
-test: install lint types browser ## Everything the project tests: lint, types, unit, workflow and system tests
+test: install lint types browser typescript ## Everything the project tests: lint, types, unit, workflow and system tests
 	$(BIN)/pytest -n 5 --dist worksteal # most system tests wait most of the time
 
 lint: install ## Ruff: rules and formatting
@@ -36,15 +36,19 @@ lint: install ## Ruff: rules and formatting
 types: install ## mypy, strict
 	$(BIN)/mypy
 	$(BIN)/mypy tests
+	$(BIN)/mypy examples/python
 
 unit: install ## Only the tests that need no server
 	$(BIN)/pytest tests/unit
 
-system: install browser ## Only the tests against the real Temporal server and the emulator
+system: install browser typescript ## Only the tests against the real Temporal server and the emulator
 	$(BIN)/pytest tests/workflow tests/system
 
 browser: install ## A Chromium for the tests, below .venv, where the machine has none
 	@$(BIN)/python -m tests.support.install_browser
+
+typescript: install ## Node.js and the npm packages of examples/typescript, below .venv
+	@$(BIN)/python -m tests.support.install_typescript
 
 ui-shots: install browser ## Screenshots of the Temporal Web UI for docs/web-ui.md
 	$(BIN)/python -m tests.screenshots

@@ -1,4 +1,4 @@
-"""The program `manxue` as a user runs it: a process with its arguments, its environment and its directory."""
+"""The program `manxue`, or an example, as a user runs it: a process with arguments, environment and directory."""
 
 import asyncio
 import os
@@ -6,7 +6,7 @@ import signal
 from asyncio.subprocess import PIPE, Process
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from tests.support.processes import API_KEY, BIN
@@ -64,21 +64,22 @@ class Running:
 
 @dataclass(frozen=True)
 class CommandLine:
-    """Runs `manxue` in a directory, with `environment` in place of all variables of ours and of Temporal's."""
+    """Runs a program in a directory, with `environment` in place of all variables of ours and of Temporal's."""
 
     folder: Path
     environment: Mapping[str, str]
+    program: tuple[str, ...] = (str(BIN / "manxue"),)
 
     def with_(self, **environment: str) -> "CommandLine":
         """The same with other variables on top."""
-        return CommandLine(self.folder, {**self.environment, **environment})
+        return replace(self, environment={**self.environment, **environment})
 
     @asynccontextmanager
     async def started(self, *words: str) -> AsyncIterator[Running]:
         """A command in the background, killed if it has not ended when the block has."""
         foreign = {name: v for name, v in os.environ.items() if not name.startswith(("MANXUE_", "TEMPORAL_"))}
         process = await asyncio.create_subprocess_exec(
-            str(BIN / "manxue"),
+            *self.program,
             *words,
             stdin=PIPE,
             stdout=PIPE,

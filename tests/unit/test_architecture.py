@@ -62,6 +62,12 @@ def test_only_the_connection_and_the_providers_rules_come_with_the_contract(cont
     assert not {"activities", "media", "temporalio", "httpx", "av", "obstore"} & set(loaded.split())
 
 
+def test_services_need_nothing_of_ours() -> None:
+    files = list((ROOT / "examples").rglob("*.py"))
+    assert files
+    assert {path.name: imported(path) for path in files} == {path.name: set() for path in files}
+
+
 @pytest.mark.parametrize("package", ["manxue", "media"])
 def test_temporal_is_unknown_below_the_activities(package: str) -> None:
     for path in (ROOT / package).rglob("*.py"):

@@ -1,0 +1,121 @@
+"""The examples for services in other languages, run as their readers run them, against the real server and worker."""
+
+import asyncio
+import json
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+
+from tests.support.command_line import CommandLine, Told
+from tests.support.node import NODE
+from tests.support.processes import BIN, ROOT, DevServer, WorkerProcess
+from tests.support.provider import Provider, bad_gateway
+from tests.support.typescript import build
+
+_EXAMPLES = ROOT / "examples"
+
+Example = Callable[[str], CommandLine]
+"""The program `generate` or `steer` of one language."""
+
+
+@pytest.fixture(scope="session")
+def typescript(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The compiled example."""
+    return build(tmp_path_factory.mktemp("typescript"))
+
+
+@pytest.fixture(params=["cli", "curl", "python", "typescript"])
+def example(
+    request: pytest.FixtureRequest, tmp_path: Path, server: DevServer, worker: WorkerProcess, provider: Provider
+) -> Example:
+    """The programs of each language in turn, with a worker that does what they ask."""
+    way = request.param
+    path = os.pathsep.join([str(BIN), os.environ["PATH"]])  # where `temporal` is
+    environment = {"TEMPORAL_ADDRESS": server.address, "TEMPORAL_HTTP": server.http_url, "PATH": path}
+
+    def program(name: str) -> tuple[str, ...]:
+        match way:
+            case "python":
+                return sys.executable, str(_EXAMPLES / "python" / f"{name}.py")
+            case "typescript":
+                return str(NODE), str(request.getfixturevalue("typescript") / f"{name}.js")
+        return ("sh", str(_EXAMPLES / way / f"{name}.sh"))
+
+    return lambda name: CommandLine(tmp_path, environment, program(name))
+
+
+async def asked(example: Example, command: str, order: str) -> dict[str, Any]:
+    """What `steer` prints."""
+    told = await example("steer").run(command, order)
+    assert told.code == 0, told.err
+    progress: dict[str, Any] = json.loads(told.out)
+    return progress
+
+
+async def until_phase(example: Example, order: str, phase: str) -> dict[str, Any]:
+    """Ask until the run is there."""
+    async with asyncio.timeout(60):
+        while True:
+            told = await example("steer").run("progress", order)
+            if told.code == 0 and (progress := json.loads(told.out))["phase"] == phase:
+                return dict(progress)
+            await asyncio.sleep(0.2)
+
+
+def video(told: Told) -> Path:
+    """The file whose URI a program printed."""
+    assert told.code == 0, told.err
+    return Path(urlsplit(told.out.strip()).path)
+
+
+async def test_an_order_is_one_render_however_often_it_is_started(
+    example: Example, provider: Provider, word: str
+) -> None:
+    rendering = True
+    provider.on_query[word] = lambda task: provider.status(task, "processing", progress=40) if rendering else None
+    order = f"order-{word}"
+    async with example("generate").started(order, word) as first:
+        await until_phase(example, order, "rendering")
+        async with example("generate").started(order, word) as second:
+            polled = await asked(example, "poll-now", order)
+            assert (polled["phase"], polled["percent"]) == ("rendering", 40)
+            refused = await example("steer").run("resolve", order, "resubmit")
+            assert refused.code == 1
+            assert "there is nothing to resolve: the run is in the phase rendering" in refused.err
+            rendering = False
+            files = {video(await first.told()), video(await second.told())}
+    files |= {video(await example("generate").run(order, word))}  # when it is completed
+    assert [file.stat().st_size > 0 for file in files] == [True]
+    assert (await asked(example, "progress", order))["phase"] == "completed"
+    assert len(provider.creates_of(word)) == 1
+
+
+async def test_a_failed_order_says_what_to_mend_and_can_be_started_again(
+    example: Example, provider: Provider, word: str
+) -> None:
+    failed = await example("generate").run(word, f"{word} {{", "99")
+    assert (failed.code, failed.out) == (1, "")
+    assert "InvalidRequest: " in failed.err
+    assert "  duration (range): must be 4 to 15 seconds\n" in failed.err
+    assert provider.creates_of(word) == []
+    mended = await example("generate").run(word, f'{word} "quoted" \\n')
+    assert video(mended).exists()
+    (sent,) = provider.creates_of(word)
+    assert sent["prompt"] == f'{word} "quoted" \\n'
+
+
+async def test_a_held_order_is_decided(example: Example, provider: Provider, word: str) -> None:
+    provider.on_create[word] = lambda _: bad_gateway()
+    async with example("generate").started(word, word) as generating:
+        held = await until_phase(example, word, "needs_decision")
+        assert held["decision"]["actions"] == ["adopt", "resubmit", "abandon"]
+        (task,) = [task for task in provider.tasks.values() if word in task.body["prompt"]]
+        resolved = await example("steer").run("resolve", word, "adopt", task.id)
+        assert resolved.code == 0, resolved.err
+        assert video(await generating.told()).exists()
+    assert len(provider.creates_of(word)) == 1
