@@ -8,11 +8,17 @@ post() { # PATH BODY
   curl -sS --fail-with-body -H 'content-type: application/json' -d "$2" "$run/$1"
 }
 
-update() { # NAME ARGUMENTS, a JSON list. `meta` must be there; where it names no updateId, the server makes one.
-  answer=$(post "update/$1" '{
-    "waitPolicy": {"lifecycleStage": "UPDATE_WORKFLOW_EXECUTION_LIFECYCLE_STAGE_COMPLETED"},
-    "request": {"meta": {}, "input": {"args": '"$2"'}}}')
-  refused=$(printf '%s\n' "$answer" | jq -r '.outcome.failure.message // empty') # the status is 200 all the same
+update() { # NAME ARGUMENTS, a JSON list. Without an outcome after 20 s: the same update id asks for the same update.
+  meta='{}'
+  outcome=
+  while [ -z "$outcome" ]; do
+    answer=$(post "update/$1" '{
+      "waitPolicy": {"lifecycleStage": "UPDATE_WORKFLOW_EXECUTION_LIFECYCLE_STAGE_COMPLETED"},
+      "request": {"meta": '"$meta"', "input": {"args": '"$2"'}}}')
+    meta=$(printf '%s\n' "$answer" | jq -c '{updateId: .updateRef.updateId}')
+    outcome=$(printf '%s\n' "$answer" | jq -c '.outcome // empty')
+  done
+  refused=$(printf '%s\n' "$outcome" | jq -r '.failure.message // empty') # the status is 200 all the same
   if [ -n "$refused" ]; then
     printf '%s\n' "$refused" >&2
     exit 1
@@ -26,7 +32,7 @@ progress)
   ;;
 poll-now)
   update poll_now '[]'
-  printf '%s\n' "$answer" | jq -c '.outcome.success[0]'
+  printf '%s\n' "$outcome" | jq -c '.success[0]'
   ;;
 resolve)
   decision=$(jq -n --arg action "$3" --arg task_id "${4:-}" \

@@ -3,6 +3,8 @@
 import asyncio
 import json
 import os
+import shutil
+import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -18,6 +20,9 @@ from tests.support.provider import Provider, bad_gateway
 from tests.support.typescript import build
 
 _EXAMPLES = ROOT / "examples"
+_GO = shutil.which("go")
+_WAYS = ["cli", "curl", "python", "typescript", *(["go"] if _GO else [])]
+"""Go is a large download: its example is compiled and run where the toolchain is at hand."""
 
 Example = Callable[[str], CommandLine]
 """The program `generate` or `steer` of one language."""
@@ -29,7 +34,17 @@ def typescript(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return build(tmp_path_factory.mktemp("typescript"))
 
 
-@pytest.fixture(params=["cli", "curl", "python", "typescript"])
+@pytest.fixture(scope="session")
+def go(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The compiled example."""
+    assert _GO
+    program = tmp_path_factory.mktemp("go") / "manxue"
+    for command in ("vet", "."), ("build", "-o", str(program), "."):
+        subprocess.run([_GO, *command], cwd=_EXAMPLES / "go" / "http", check=True)
+    return program
+
+
+@pytest.fixture(params=_WAYS)
 def example(
     request: pytest.FixtureRequest, tmp_path: Path, server: DevServer, worker: WorkerProcess, provider: Provider
 ) -> Example:
@@ -44,7 +59,9 @@ def example(
                 return sys.executable, str(_EXAMPLES / "python" / f"{name}.py")
             case "typescript":
                 return str(NODE), str(request.getfixturevalue("typescript") / f"{name}.js")
-        return ("sh", str(_EXAMPLES / way / f"{name}.sh"))
+            case "go":
+                return str(request.getfixturevalue("go")), *([name] if name == "generate" else [])
+        return "sh", str(_EXAMPLES / way / f"{name}.sh")
 
     return lambda name: CommandLine(tmp_path, environment, program(name))
 

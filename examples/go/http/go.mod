@@ -1,0 +1,3 @@
+module example.com/manxue-http
+
+go 1.19
