@@ -5,8 +5,8 @@ order=$1 prompt=$2 seconds=${3:-4}
 
 # `poll` suits the quick emulator of `manxue local`; leave it out with the real provider.
 input=$(jq -n --arg prompt "$prompt" --argjson seconds "$seconds" '{
-  request: {model: "sd2_manxue_720p", prompt: $prompt, duration: $seconds},
-  poll: {first: "PT1S", interval: "PT1S"}}')
+  "request": {"model": "sd2_manxue_720p", "prompt": $prompt, "duration": $seconds},
+  "poll": {"first": "PT1S", "interval": "PT1S"}}')
 
 # A run of this id that goes on or is completed is joined; after a failed one there is a new run.
 temporal workflow start --type GenerateVideo --task-queue manxue --workflow-id "$order" --input "$input" \

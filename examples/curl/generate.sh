@@ -7,11 +7,11 @@ runs=${TEMPORAL_HTTP:-http://127.0.0.1:7243}/api/v1/namespaces/${TEMPORAL_NAMESP
 
 # `poll` suits the quick emulator of `manxue local`; leave it out with the real provider.
 start=$(jq -n --arg prompt "$prompt" --argjson seconds "$seconds" '{
-  workflowType: {name: "GenerateVideo"}, taskQueue: {name: "manxue"},
-  workflowIdConflictPolicy: "WORKFLOW_ID_CONFLICT_POLICY_USE_EXISTING",
-  workflowIdReusePolicy: "WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE_FAILED_ONLY",
-  input: [{request: {model: "sd2_manxue_720p", prompt: $prompt, duration: $seconds},
-           poll: {first: "PT1S", interval: "PT1S"}}]}')
+  "workflowType": {"name": "GenerateVideo"}, "taskQueue": {"name": "manxue"},
+  "workflowIdConflictPolicy": "WORKFLOW_ID_CONFLICT_POLICY_USE_EXISTING",
+  "workflowIdReusePolicy": "WORKFLOW_ID_REUSE_POLICY_ALLOW_DUPLICATE_FAILED_ONLY",
+  "input": [{"request": {"model": "sd2_manxue_720p", "prompt": $prompt, "duration": $seconds},
+             "poll": {"first": "PT1S", "interval": "PT1S"}}]}')
 
 # 200: the run has started, or goes on. 409: it is completed. After a lost answer the same may be sent again.
 answer=$(curl -sS --retry 5 --retry-connrefused -w '\n%{http_code}' \

@@ -11,7 +11,7 @@ import subprocess
 import sys
 
 from tests.support.browser import UNPACKED, NoBrowser, chromium
-from tests.support.node import NODE, ensure_node, npm
+from tests.support.node import NODE, NpmFailed, ensure_node, npm
 from tests.support.processes import ROOT
 
 _PINS = ROOT / "tests" / "support" / "chromium"
@@ -26,7 +26,7 @@ _FONTS = "<fontconfig><dir>{fonts}</dir><cachedir>{fonts}/cache</cachedir></font
 
 
 def install() -> None:
-    """Into UNPACKED, whole or not at all. Raises CalledProcessError."""
+    """Into UNPACKED, whole or not at all. Raises CalledProcessError, NpmFailed, OSError."""
     workshop, fresh = UNPACKED.with_name("chromium-packages"), UNPACKED.with_name("chromium-new")
     for folder in (workshop, fresh, UNPACKED):
         shutil.rmtree(folder, ignore_errors=True)
@@ -51,7 +51,7 @@ def main() -> int:
             return 0
         try:
             install()
-        except (OSError, subprocess.CalledProcessError) as error:
+        except (OSError, subprocess.CalledProcessError, NpmFailed) as error:
             print(f"browser: {missing} (the package indexes gave none: {error})", file=sys.stderr)
             return 0
         print(f"browser: {chromium()}")

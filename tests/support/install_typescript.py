@@ -4,7 +4,7 @@ import shutil
 import subprocess
 import sys
 
-from tests.support.node import ensure_node, npm
+from tests.support.node import NpmFailed, ensure_node, npm
 from tests.support.processes import ROOT
 from tests.support.typescript import PACKAGES, NoPackages, packages
 
@@ -12,7 +12,7 @@ _SOURCE = ROOT / "examples" / "typescript"
 
 
 def install() -> None:
-    """Into PACKAGES, whole or not at all. Raises CalledProcessError, OSError."""
+    """Into PACKAGES, whole or not at all. Raises CalledProcessError, NpmFailed, OSError."""
     ensure_node()
     fresh = PACKAGES.with_name("typescript-new")
     for folder in (fresh, PACKAGES):
@@ -31,7 +31,7 @@ def main() -> int:
     except NoPackages as missing:
         try:
             install()
-        except (OSError, subprocess.CalledProcessError) as error:
+        except (OSError, subprocess.CalledProcessError, NpmFailed) as error:
             print(f"typescript: {missing} (the package indexes gave none: {error})", file=sys.stderr)
             return 0
     print(f"typescript: {packages()}")

@@ -25,7 +25,10 @@ def packages() -> Path:
 
 
 def build(folder: Path) -> Path:
-    """Generate the types and compile, strictly, in a copy in `folder`; where the programs are. Raises NoPackages."""
+    """Generate the types and compile, strictly, in a copy in `folder`. Where the programs are.
+
+    Raises NoPackages, NpmFailed.
+    """
     copy = folder / "examples" / "typescript"
     ignored = shutil.ignore_patterns("node_modules", "dist", "contract")
     shutil.copytree(_SOURCE, copy, ignore=ignored)

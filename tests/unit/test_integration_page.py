@@ -1,4 +1,4 @@
-"""docs/integration.md says what is so."""
+"""docs/integration.md says what is so, and shows the code of the examples, which the tests run."""
 
 import json
 import re
@@ -12,6 +12,8 @@ from tests.support.processes import ROOT
 from workflows import batch_contract, contract
 
 PAGE = (ROOT / "docs" / "integration.md").read_text()
+_QUOTE = re.compile(r"^<!-- (\S+) -->\n```\w+\n(.*?)^```$", re.S | re.M)
+"""The name of a file, and the lines of it that the page shows."""
 
 
 def section(heading: str) -> str:
@@ -47,3 +49,16 @@ def test_its_links_lead_somewhere() -> None:
         path, _, anchor = target.partition("#")
         assert (ROOT / "docs" / path).exists(), target
         assert path or anchor in anchors, target
+
+
+def lines(text: str) -> str:
+    """Without indentation, which the page cuts."""
+    return "\n".join(line.strip() for line in text.splitlines() if line.strip())
+
+
+def test_the_code_on_the_page_is_the_code_of_the_examples() -> None:
+    quotes = _QUOTE.findall(PAGE)
+    for file, code in quotes:
+        assert lines(code) in lines((ROOT / file).read_text()), f"{file} has no longer:\n{code}"
+    shown = {file.split("/")[1] for file, _ in quotes if file.startswith("examples/")}
+    assert shown >= {"cli", "curl", "typescript", "python", "go", "java"}

@@ -15,8 +15,9 @@ try {
   console.log(video.uri);
 } catch (error) {
   if (!(error instanceof VideoFailed)) throw error; // canceled, terminated, no way to the server
-  console.error(`${error.type}: ${error.message}`);
-  for (const { field, rule, hint } of error.details.problems) console.error(`  ${field} (${rule}): ${hint}`);
+  const { type, message, problems } = error.failure;
+  console.error(`${type}: ${message}`);
+  for (const { field, rule, hint } of problems) console.error(`  ${field} (${rule}): ${hint}`);
   process.exitCode = 1;
 } finally {
   await client.connection.close();

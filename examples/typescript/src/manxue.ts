@@ -1,20 +1,23 @@
 /** What a service needs to have videos generated: one function, and one error. */
-import { ApplicationFailure, Client, Connection, WorkflowExecutionAlreadyStartedError, WorkflowFailedError } from "@temporalio/client";
+import {
+  ApplicationFailure,
+  Client,
+  Connection,
+  WorkflowExecutionAlreadyStartedError,
+  WorkflowFailedError,
+} from "@temporalio/client";
 import { loadClientConnectConfig } from "@temporalio/envconfig";
+import type { Failure } from "./contract/failure.js";
 import type { FailureDetails } from "./contract/failure-details.js";
 import type { GenerateVideoInput } from "./contract/input.js";
 import type { VideoResult } from "./contract/result.js";
 
 type GenerateVideo = (input: GenerateVideoInput) => Promise<VideoResult>;
 
-/** The run has failed: branch on `type`. */
+/** The run has failed: branch on `failure.type`. */
 export class VideoFailed extends Error {
-  constructor(
-    readonly type: string,
-    message: string,
-    readonly details: FailureDetails,
-  ) {
-    super(message);
+  constructor(readonly failure: Failure) {
+    super(failure.message);
     this.name = "VideoFailed";
   }
 }
@@ -47,6 +50,6 @@ export async function generate(client: Client, order: string, input: GenerateVid
   } catch (error) {
     if (!(error instanceof WorkflowFailedError && error.cause instanceof ApplicationFailure)) throw error;
     const { type, message, details } = error.cause;
-    throw new VideoFailed(type ?? "", message, details?.[0] as FailureDetails);
+    throw new VideoFailed({ ...(details?.[0] as FailureDetails), type: type ?? "", message });
   }
 }

@@ -15,6 +15,10 @@ NODE = _HOME / "bin" / "node"
 _NPM = _HOME / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
 
 
+class NpmFailed(Exception):
+    """The text is what it said."""
+
+
 def ensure_node() -> None:
     """Install it, whole or not at all, unless it is there in the pinned version. Raises CalledProcessError, OSError."""
     pins = _UNPACKED / _PINS.name
@@ -30,7 +34,16 @@ def ensure_node() -> None:
 
 
 def npm(*words: str, folder: Path) -> None:
-    """Run npm there; it says nothing unless something goes wrong. Raises CalledProcessError with what it said."""
+    """Run npm there; it says nothing. Raises NpmFailed, OSError."""
     path = os.pathsep.join([str(NODE.parent), os.environ["PATH"]])
-    command = [str(NODE), str(_NPM), *words, "--loglevel", "error"]
-    subprocess.run(command, cwd=folder, check=True, env={**os.environ, "PATH": path}, stdout=subprocess.DEVNULL)
+    done = subprocess.run(
+        [str(NODE), str(_NPM), *words, "--loglevel", "error"],
+        check=False,
+        cwd=folder,
+        env={**os.environ, "PATH": path},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    if done.returncode:
+        raise NpmFailed(f"npm {' '.join(words)}: {done.stdout.strip()}")
