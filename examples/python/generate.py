@@ -9,6 +9,7 @@ from temporalio.client import Client, WorkflowFailureError
 from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
 from temporalio.envconfig import ClientConfig
 from temporalio.exceptions import ApplicationError, WorkflowAlreadyStartedError
+from temporalio.service import RPCError, RPCStatusCode
 
 
 async def connect() -> Client:
@@ -32,8 +33,14 @@ async def generate(client: Client, order: str, given: dict[str, Any]) -> dict[st
             id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
             id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE_FAILED_ONLY,
         )
-    result: dict[str, Any] = await client.get_workflow_handle(order).result()
-    return result
+    while True:
+        try:
+            result: dict[str, Any] = await client.get_workflow_handle(order).result()
+            return result
+        except RPCError as error:
+            if error.status not in (RPCStatusCode.UNAVAILABLE, RPCStatusCode.UNKNOWN):
+                raise
+            await asyncio.sleep(1)  # the server or the network is away for a while
 
 
 async def main(order: str, prompt: str, seconds: str = "4") -> int:

@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -44,16 +45,15 @@ def go(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return program
 
 
-@pytest.fixture(params=_WAYS)
-def example(
-    request: pytest.FixtureRequest, tmp_path: Path, server: DevServer, worker: WorkerProcess, provider: Provider
-) -> Example:
-    """The programs of each language in turn, with a worker that does what they ask."""
-    way = request.param
+@pytest.fixture
+def program(
+    request: pytest.FixtureRequest, tmp_path: Path, server: DevServer, worker: WorkerProcess
+) -> Callable[[str, str], CommandLine]:
+    """The program `generate` or `steer` of a language, with a worker that does what it asks."""
     path = os.pathsep.join([str(BIN), os.environ["PATH"]])  # where `temporal` is
     environment = {"TEMPORAL_ADDRESS": server.address, "TEMPORAL_HTTP": server.http_url, "PATH": path}
 
-    def program(name: str) -> tuple[str, ...]:
+    def words(way: str, name: str) -> tuple[str, ...]:
         match way:
             case "python":
                 return sys.executable, str(_EXAMPLES / "python" / f"{name}.py")
@@ -63,7 +63,13 @@ def example(
                 return str(request.getfixturevalue("go")), *([name] if name == "generate" else [])
         return "sh", str(_EXAMPLES / way / f"{name}.sh")
 
-    return lambda name: CommandLine(tmp_path, environment, program(name))
+    return lambda way, name: CommandLine(tmp_path, environment, words(way, name))
+
+
+@pytest.fixture(params=_WAYS)
+def example(request: pytest.FixtureRequest, program: Callable[[str, str], CommandLine]) -> Example:
+    """The programs of each language in turn."""
+    return lambda name: program(request.param, name)
 
 
 async def asked(example: Example, command: str, order: str) -> dict[str, Any]:
@@ -136,3 +142,22 @@ async def test_a_held_order_is_decided(example: Example, provider: Provider, wor
         assert resolved.code == 0, resolved.err
         assert video(await generating.told()).exists()
     assert len(provider.creates_of(word)) == 1
+
+
+async def test_those_who_wait_outlast_the_server(
+    program: Callable[[str, str], CommandLine], provider: Provider, server: DevServer, word: str
+) -> None:
+    rendering = True
+    provider.on_query[word] = lambda task: provider.status(task, "processing") if rendering else None
+    async with AsyncExitStack() as stack:
+        waiting = [
+            await stack.enter_async_context(program(way, "generate").started(f"{way}-{word}", word)) for way in _WAYS
+        ]
+        async with asyncio.timeout(60):
+            while sum(task.queries > 0 for task in provider.tasks.values() if word in task.body["prompt"]) < len(_WAYS):
+                await asyncio.sleep(0.1)
+        server.kill()
+        server.start()
+        rendering = False
+        files = {video(await one.told(seconds=180)) for one in waiting}
+    assert len(files) == len(provider.creates_of(word)) == len(_WAYS)

@@ -1,8 +1,10 @@
 /** What a service needs to have videos generated: one function, and one error. */
+import { setTimeout } from "node:timers/promises";
 import {
   ApplicationFailure,
   Client,
   Connection,
+  ServiceError,
   WorkflowExecutionAlreadyStartedError,
   WorkflowFailedError,
 } from "@temporalio/client";
@@ -45,11 +47,16 @@ export async function generate(client: Client, order: string, input: GenerateVid
     // Otherwise it is completed, and has its result.
     if (!(error instanceof WorkflowExecutionAlreadyStartedError)) throw error;
   }
-  try {
-    return await client.workflow.getHandle<GenerateVideo>(order).result();
-  } catch (error) {
-    if (!(error instanceof WorkflowFailedError && error.cause instanceof ApplicationFailure)) throw error;
-    const { type, message, details } = error.cause;
-    throw new VideoFailed({ ...(details?.[0] as FailureDetails), type: type ?? "", message });
+  for (;;) {
+    try {
+      return await client.workflow.getHandle<GenerateVideo>(order).result();
+    } catch (error) {
+      if (error instanceof WorkflowFailedError && error.cause instanceof ApplicationFailure) {
+        const { type, message, details } = error.cause;
+        throw new VideoFailed({ ...(details?.[0] as FailureDetails), type: type ?? "", message });
+      }
+      if (!(error instanceof ServiceError)) throw error;
+      await setTimeout(1000); // the server or the network is away for a while
+    }
   }
 }
