@@ -80,9 +80,7 @@ async def local_stack(options: StackOptions) -> AsyncIterator[LocalStack]:
         parts.enter_context(locked(options.state))
         codec_port = usable_port(None) if load(EncryptionSettings).encryption_keys else None
         codec_endpoint = f"http://{HOST}:{codec_port}" if codec_port else None
-        server = await parts.enter_async_context(
-            dev_server(options.state, options.ports, codec_endpoint)
-        )
+        server = await parts.enter_async_context(dev_server(options.state, options.ports, codec_endpoint))
         if codec_port:
             await parts.enter_async_context(_codec_server(codec_port, server.ui_url, options.state / "codec.log"))
         emulator_url = None

@@ -16,7 +16,7 @@ if temporal operator namespace describe -n "$TEMPORAL_NAMESPACE" >/dev/null 2>&1
 else
   temporal operator namespace create -n "$TEMPORAL_NAMESPACE" --retention "$RETENTION"
 fi
-for name in ManxuePhase ManxueModel ManxueTaskId ManxueTenant; do
+for name in ManxuePhase ManxueModel ManxueTaskId ManxueTenant ManxuePhaseSince; do
   attempt=0
   # The whole server knows a new namespace after some seconds. An attribute that is there already is no mistake.
   until temporal operator search-attribute create -n "$TEMPORAL_NAMESPACE" --name "$name" --type Keyword; do
