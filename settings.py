@@ -111,6 +111,8 @@ class WorkerSettings(KeySettings):
     """Settings of a worker, which alone needs the API key."""
 
     api_key: SecretStr
+    webhook_secrets: Annotated[tuple[SecretStr, ...], NoDecode] = ()
+    """Notifications are signed with each of them, comma-separated `whsec_<base64>`, the current one first."""
     allowed_networks: Annotated[tuple[Network, ...], NoDecode] = ()
     """Private networks that media and results may be fetched from, comma-separated CIDRs."""
     keep_assets: timedelta = Field(default=timedelta(days=30), ge=timedelta(0), le=timedelta(days=3650))
@@ -135,10 +137,29 @@ class WorkerSettings(KeySettings):
             raise ValueError(f"must be host:port, such as 0.0.0.0:9464 or [::]:9464, not {value!r}")
         return value
 
-    @field_validator("allowed_networks", mode="before")
+    @field_validator("allowed_networks", "webhook_secrets", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+
+    @field_validator("webhook_secrets")
+    @classmethod
+    def _webhook_secrets(cls, value: tuple[SecretStr, ...]) -> tuple[SecretStr, ...]:
+        if not all(_is_webhook_secret(secret.get_secret_value()) for secret in value):
+            raise ValueError(
+                "must be secrets separated by commas, each whsec_ and then 24 to 64 random bytes as base64; "
+                'this makes one: echo "whsec_$(openssl rand -base64 32)"'
+            )
+        return value
+
+
+def _is_webhook_secret(text: str) -> bool:
+    """As Standard Webhooks has them."""
+    try:
+        key = base64.b64decode(text.removeprefix("whsec_"), validate=True)
+    except ValueError:
+        return False
+    return text.startswith("whsec_") and 24 <= len(key) <= 64
 
 
 def load(kind: type[S]) -> S:

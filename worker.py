@@ -24,18 +24,22 @@ from activities.admission_upkeep import earlier_admission, left_slots
 from activities.ask_admission import AskAdmission
 from activities.download import Download
 from activities.finished_runs import FinishedRuns
+from activities.notify import Notify
 from activities.poll import Poll
+from activities.receivers import Receivers
 from activities.request_pages import RequestPages
 from activities.review_assets import ReviewAssets
-from activities.run_ends import run_ends
+from activities.run_ends import ended_runs, run_ends
 from activities.submit import Submit
 from activities.upload_assets import UploadAssets
 from activities.validate import Validate
 from connection import TemporalUnavailable, connect, ensure_search_attributes
 from manxue.admission import Limits
 from manxue.client import ManxueClient
-from media.fetch import AddressGuard, Fetcher
+from media.fetch import Fetcher
+from media.guard import AddressGuard
 from media.output import OutputInvalid, open_output
+from media.post import Poster
 from media.storage import OutputUnavailable
 from settings import SettingsError, WorkerSettings, load
 from starter.nexus_service import ManxueService
@@ -43,6 +47,7 @@ from telemetry import provider_calls, tracing
 from telemetry.metrics import Exporter, start_exporter
 from workflows.admit_renders import AdmitRenders
 from workflows.argument_count import ArgumentCountInterceptor
+from workflows.deliver_notification import DeliverNotification
 from workflows.generate_batch import GenerateBatch
 from workflows.generate_video import GenerateVideo
 from workflows.request_page import KeepRequestPage
@@ -109,8 +114,11 @@ async def build_worker(settings: WorkerSettings, client: Client) -> AsyncIterato
             settings.api_key.get_secret_value(), settings.base_url, settings.create_timeout, provider_calls.watch()
         ) as manxue,
         Fetcher(guard) as fetcher,
+        Poster(AddressGuard(settings.allowed_networks)) as poster,
     ):
         key = settings.api_key.get_secret_value()
+        secrets = [secret.get_secret_value() for secret in settings.webhook_secrets]
+        receivers = Receivers(poster, can_sign=bool(secrets))
         assets = UploadAssets(manxue)
         reviews = ReviewAssets(fetcher, settings.base_url, key, settings.keep_assets)
         limits = Limits(max_in_flight=settings.max_in_flight, submits_per_second=settings.submits_per_second)
@@ -119,12 +127,13 @@ async def build_worker(settings: WorkerSettings, client: Client) -> AsyncIterato
         worker = Worker(
             client,
             task_queue=settings.task_queue,
-            workflows=[GenerateVideo, ReviewAsset, AdmitRenders, GenerateBatch, KeepRequestPage],
+            workflows=[GenerateVideo, ReviewAsset, AdmitRenders, GenerateBatch, KeepRequestPage, DeliverNotification],
             activities=[
                 Validate(
                     settings.output,
                     fetcher,
                     FinishedRuns(settings.base_url),
+                    receivers,
                     admission.admission_id if admission.applies else None,
                 ).validate,
                 admission.ask_admission,
@@ -136,9 +145,11 @@ async def build_worker(settings: WorkerSettings, client: Client) -> AsyncIterato
                 Submit(manxue).submit,
                 Poll(manxue).poll,
                 Download(manxue, fetcher, settings.output).download,
+                Notify(poster, secrets).notify,
                 pages.read_page,
                 pages.check_page,
                 run_ends,
+                ended_runs,
             ],
             nexus_service_handlers=[ManxueService()] if has_nexus else [],
             workflow_runner=RUNNER,

@@ -10,7 +10,8 @@ from manxue.checked_request import Medium
 from manxue.problem import Problem, problem
 from manxue.redact import capped
 from manxue.url import is_http, is_object_store
-from media.fetch import AnswerUnusable, FetchFailed, FetchRefused
+from media.fetch import AnswerUnusable
+from media.guard import FetchFailed, FetchRefused
 from media.presign import PresignFailed, presign
 from media.probe import LARGEST, ImageFacts, Prober, RecordingFacts
 from media.remote_file import MediaUnreadable, NotExamined

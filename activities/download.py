@@ -24,7 +24,8 @@ from manxue.problem import Problem
 from manxue.vocabulary import Mode, resolution
 from media.confinement import NotConfined
 from media.download import URLExpired, download
-from media.fetch import Fetcher, FetchFailed, FetchRefused
+from media.fetch import Fetcher
+from media.guard import FetchFailed, FetchRefused
 from media.output import open_output
 from media.partial_file import PartialFile, PartialFileBusy
 from media.storage import OutputUnavailable

@@ -58,6 +58,12 @@ async def run_ends(runs: list[RunRef]) -> list[RunEnd]:
             wait = min(wait * 1.5, _LONGEST_WAIT)
 
 
+@activity.defn(name="ended_runs")
+async def ended_runs(runs: list[RunRef]) -> list[RunEnd]:
+    """Those of the runs, of any workflow, that are over now."""
+    return await _look(runs)
+
+
 async def _look(runs: Sequence[RunRef]) -> list[RunEnd]:
     found = []
     for run in runs:

@@ -10,6 +10,7 @@ from activities.check_media import TurnMissed, check_media
 from activities.errors import final, passing
 from activities.finished_runs import FinishedRuns
 from activities.heartbeat import heartbeating
+from activities.receivers import Receivers
 from manxue.checked_request import CheckedRequest
 from manxue.failure import FailureDetails, FailureType
 from manxue.problem import Problem, problem, sentence
@@ -36,6 +37,8 @@ class ValidateInput(BaseModel):
     probe_media: bool = True
     """False where a task is adopted: its media are the provider's already, and may be gone from where they were."""
     output: Any = None
+    notify: list[str] = []
+    """URLs of who is to be notified."""
     problems: list[Problem] = []
 
 
@@ -54,9 +57,15 @@ class Validate:
     """Checks requests and their media against the provider's rules, and that the video will have a place to go."""
 
     def __init__(
-        self, default_output: str, fetcher: Fetcher, finished_runs: FinishedRuns, admission_id: str | None = None
+        self,
+        default_output: str,
+        fetcher: Fetcher,
+        finished_runs: FinishedRuns,
+        receivers: Receivers,
+        admission_id: str | None = None,
     ) -> None:
         self._default_output = default_output
+        self._receivers = receivers
         self._admission_id = admission_id
         self._finished_runs = finished_runs
         self._prober = Prober(fetcher)
@@ -64,18 +73,19 @@ class Validate:
     @activity.defn(name="validate")
     async def validate(self, given: ValidateInput) -> Validated:
         """Fails with InvalidRequest and the whole list, MediaRejected, or OutputUnavailable."""
-        problems = [*given.problems, *self._output_problems(given.output)]
+        problems = [*given.problems, *self._output_problems(given.output), *self._receivers.problems(given.notify)]
         verdict = Verdict(None)
         if given.request_given:
             verdict = check_request(given.request, extra=given.extra, allow_unknown_model=given.allow_unknown_model)
             problems += verdict.problems
         if problems or verdict.request is None:
-            told = problems[:_MOST_PROBLEMS]
-            message = f"the input has {len(problems)} problem{'s' * (len(problems) != 1)}: {sentence(told)}"
-            raise final(FailureType.INVALID_REQUEST, message[:2000], FailureDetails(problems=told))
+            raise _invalid(problems)
         self._finished_runs.look_up(verdict.request.model)
         async with heartbeating():
-            warnings = await self._check_media(verdict, given)
+            refused, warnings = await self._receivers.look_up(given.notify)
+            if refused:
+                raise _invalid(refused)
+            warnings += await self._check_media(verdict, given)
             await self._require_output(given.output)
             render_times = await self._finished_runs.render_times(verdict.request)
         return Validated(
@@ -108,6 +118,12 @@ class Validate:
             raise final(FailureType.INVALID_REQUEST, str(given), FailureDetails(problems=[given])) from None
         except OutputUnavailable as error:
             raise final(FailureType.OUTPUT_UNAVAILABLE, f"{error}; nothing was bought") from None
+
+
+def _invalid(problems: list[Problem]) -> ApplicationError:
+    told = problems[:_MOST_PROBLEMS]
+    message = f"the input has {len(problems)} problem{'s' * (len(problems) != 1)}: {sentence(told)}"
+    return final(FailureType.INVALID_REQUEST, message[:2000], FailureDetails(problems=told))
 
 
 def _rejected(problems: list[Problem], advice: list[Problem]) -> ApplicationError:

@@ -1,10 +1,13 @@
-"""Which media references the provider, or this worker on its behalf, can use."""
+"""Which media references the provider, or this worker on its behalf, can use; and whom it can notify."""
 
 from unicodedata import category
 from urllib.parse import urlsplit
 
 OBJECT_STORE_SCHEMES = ("s3", "gs", "az")
 """Private buckets: the worker presigns such a reference inside the activity that sends it."""
+
+_LONGEST_RECEIVER = 2000
+"""Characters."""
 
 _ALLOWED = "give an http(s):// URL, an asset:// id, or an s3://, gs:// or az:// reference"
 
@@ -46,4 +49,15 @@ def media_url_problem(reference: str) -> str | None:
             return f"cannot be reached by the provider; {_ALLOWED}"
         case _:
             return f"this scheme is not supported; {_ALLOWED}"
+    return None
+
+
+def receiver_problem(url: str) -> str | None:
+    """What is wrong with the URL of somebody who is to be notified, as a hint; None when it can be used."""
+    if not is_http(url) or media_url_problem(url):
+        return "must be an http:// or https:// URL with a host, without white space, such as https://example.com/hook"
+    if len(url) > _LONGEST_RECEIVER:
+        return f"must be at most {_LONGEST_RECEIVER} characters"
+    if "@" in urlsplit(url).netloc:
+        return "must have no user name or password in it: every notification is signed instead"
     return None

@@ -7,7 +7,8 @@ from http import HTTPStatus
 
 import httpx
 
-from media.fetch import Fetcher, FetchFailed
+from media.fetch import Fetcher
+from media.guard import FetchFailed
 from media.partial_file import PartialFile, Version
 from media.storage import BLOCK
 
@@ -28,7 +29,7 @@ async def download(fetcher: Fetcher, url: str, part: PartialFile) -> None:
 
     What is there already is kept when the server confirms that the content is the same; changed content starts over.
     When it raises or is cancelled, nothing writes to `part` any more, and what came is kept for the next attempt.
-    Raises URLExpired, FetchFailed or FetchRefused (see media.fetch), and OSError when the disk refuses.
+    Raises URLExpired, FetchFailed or FetchRefused (see media.guard), and OSError when the disk refuses.
     """
     if part.size and part.size == part.version.length:
         return

@@ -1,31 +1,14 @@
-"""HTTP fetches of URLs that somebody else supplied, kept away from addresses that are none of their business.
-
-The name is resolved once, every address it has is checked, and the connection goes to an address that was checked, so
-a name that answers differently the second time gains nothing. Each redirect is a URL like the first, checked anew.
-"""
+"""HTTP fetches of URLs that somebody else supplied. Each redirect is a URL like the first, guarded anew."""
 
 import asyncio
-import ipaddress
-import socket
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator
 from contextlib import aclosing, asynccontextmanager
 from types import TracebackType
 from typing import Self
 
-import httpcore
 import httpx
 
-Address = ipaddress.IPv4Address | ipaddress.IPv6Address
-Network = ipaddress.IPv4Network | ipaddress.IPv6Network
-Resolve = Callable[[str], Awaitable[list[Address]]]
-
-_NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
-_ASSIGNED = ipaddress.IPv6Network("2000::/3")
-"""All IPv6 unicast that IANA has given out; outside of it `is_global` is true for much that leads inwards."""
-_SPECIAL = ("192.0.0.0/24", "192.88.99.0/24", "2001::/23", "3fff::/20", "168.63.129.16/32")
-"""From IANA's special-purpose registries, what `is_global` of one Python or another lets through; last, the address
-under which Azure serves every virtual machine its own configuration."""
-_NOT_PUBLIC = tuple(map(ipaddress.ip_network, _SPECIAL))
+from media.guard import AddressGuard, FetchFailed, Resolve, guarded_transport, resolve, target
 
 _MAX_REDIRECTS = 5
 _TIMEOUT = httpx.Timeout(30.0, connect=10.0)
@@ -36,99 +19,8 @@ _AS_IT_IS = ("", "identity", "aws-chunked")
 """Content encodings that change no byte; the last one some S3-compatible stores leave on objects by mistake."""
 
 
-class FetchRefused(Exception):
-    """The URL leads to an address, or by a scheme, that must not be fetched, or it is none."""
-
-
-class FetchFailed(Exception):
-    """The fetch broke: no connection, a reset, a timeout. Asking again may help."""
-
-
 class AnswerUnusable(FetchFailed):
     """The server answers in a way that no client of a file can use: in circles, or compressed unasked."""
-
-
-class AddressGuard:
-    """Decides which addresses may be connected to: public ones, and what the settings allow."""
-
-    def __init__(self, allowed_networks: Iterable[Network] = (), allowed_hosts: Iterable[str] = ()) -> None:
-        self._networks = tuple(allowed_networks)
-        self._hosts = frozenset(host.lower() for host in allowed_hosts)
-
-    def allowed(self, host: str, addresses: Sequence[Address]) -> list[Address]:
-        """Which of the addresses that `host` has may be connected to.
-
-        One that is not public refuses the host as a whole, unless the settings allow one of the others: `localhost`
-        has an IPv6 address too where only 127.0.0.0/8 was allowed. Raises FetchRefused.
-        """
-        if host.lower() in self._hosts:
-            return list(addresses)
-        listed = [address for address in addresses if self._listed(_embedded(address))]
-        if listed:
-            return listed
-        for address in addresses:
-            if not _public(_embedded(address)):
-                raise FetchRefused(
-                    f"{host} has the address {address}, which is not public; MANXUE_ALLOWED_NETWORKS can allow it"
-                )
-        return list(addresses)
-
-    def _listed(self, address: Address) -> bool:
-        return any(address in network for network in self._networks)
-
-
-def _embedded(address: Address) -> Address:
-    """The IPv4 address inside an IPv6 one that only carries it (mapped, 6to4, Teredo, NAT64), else the address."""
-    if isinstance(address, ipaddress.IPv4Address):
-        return address
-    if address in _NAT64:
-        return ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
-    teredo = address.teredo
-    return address.ipv4_mapped or address.sixtofour or (teredo[1] if teredo else address)
-
-
-def _public(address: Address) -> bool:
-    if address.is_multicast or not address.is_global or any(address in network for network in _NOT_PUBLIC):
-        return False
-    return isinstance(address, ipaddress.IPv4Address) or address in _ASSIGNED
-
-
-async def resolve(host: str) -> list[Address]:
-    """Every address that the system knows for a name, or for an address in any spelling. Raises OSError, ValueError."""
-    found = await asyncio.get_running_loop().getaddrinfo(host, None, type=socket.SOCK_STREAM)
-    return list(dict.fromkeys(ipaddress.ip_address(str(entry[4][0]).split("%")[0]) for entry in found))
-
-
-class _GuardedBackend(httpcore.AsyncNetworkBackend):
-    """Resolves, checks, and connects to what was checked. TLS still verifies the name, which httpcore keeps apart."""
-
-    def __init__(self, guard: AddressGuard, resolve: Resolve) -> None:
-        self._guard = guard
-        self._resolve = resolve
-        self._backend = httpcore.AnyIOBackend()
-
-    async def connect_tcp(
-        self,
-        host: str,
-        port: int,
-        timeout: float | None = None,  # noqa: ASYNC109 - the signature is httpcore's
-        local_address: str | None = None,
-        socket_options: Iterable[httpcore.SOCKET_OPTION] | None = None,
-    ) -> httpcore.AsyncNetworkStream:
-        try:
-            addresses = await self._resolve(host)
-        except (OSError, ValueError) as error:
-            raise httpcore.ConnectError(f"{host} cannot be resolved ({error})") from None
-        failure: Exception = httpcore.ConnectError(f"{host} has no address")
-        for address in self._guard.allowed(host, addresses):
-            try:
-                return await self._backend.connect_tcp(str(address), port, timeout, local_address, socket_options)
-            except (httpcore.ConnectError, httpcore.ConnectTimeout) as error:
-                failure = error
-        raise failure
-
-    async def sleep(self, seconds: float) -> None:
-        await self._backend.sleep(seconds)
 
 
 class Fetcher:
@@ -136,14 +28,7 @@ class Fetcher:
 
     def __init__(self, guard: AddressGuard, resolve: Resolve = resolve) -> None:
         # The transport and not httpx's client, which keeps cookies and reads the bodies of redirects into memory.
-        self._transport = httpx.AsyncHTTPTransport(trust_env=False)
-        # httpx offers no way to hand over a network backend; its pool is httpcore's, which does.
-        self._transport._pool = httpcore.AsyncConnectionPool(
-            ssl_context=httpx.create_ssl_context(trust_env=False),
-            max_connections=100,
-            max_keepalive_connections=0,  # what a server sends after an answer's end is nobody's next answer
-            network_backend=_GuardedBackend(guard, resolve),
-        )
+        self._transport = guarded_transport(guard, resolve)
 
     async def __aenter__(self) -> Self:
         return self
@@ -173,31 +58,17 @@ class Fetcher:
     async def _open(self, url: str, headers: dict[str, str]) -> httpx.Response:
         try:
             async with asyncio.timeout(HEAD_SECONDS):
-                return await self._follow(_target(url), headers)
+                return await self._follow(target(url), headers)
         except TimeoutError:
             raise FetchFailed(f"no answer after {HEAD_SECONDS:.0f} s") from None
 
-    async def _follow(self, target: httpx.URL, headers: dict[str, str]) -> httpx.Response:
+    async def _follow(self, url: httpx.URL, headers: dict[str, str]) -> httpx.Response:
         """The first answer that is no redirect, its body unread."""
         for _ in range(_MAX_REDIRECTS + 1):
-            request = httpx.Request("GET", target, headers=headers, extensions={"timeout": _TIMEOUT.as_dict()})
+            request = httpx.Request("GET", url, headers=headers, extensions={"timeout": _TIMEOUT.as_dict()})
             response = await self._transport.handle_async_request(request)
             if not response.has_redirect_location:
                 return response
             await response.aclose()  # unread: it may be endless
-            target = _target(response.headers["Location"], target)
+            url = target(response.headers["Location"], url)
         raise AnswerUnusable(f"more than {_MAX_REDIRECTS} redirects")
-
-
-def _target(reference: str, base: httpx.URL | None = None) -> httpx.URL:
-    """A URL, or a redirect's reference, as it will be fetched. Raises FetchRefused."""
-    try:
-        url = base.join(reference) if base else httpx.URL(reference)
-        host, port = url.host, url.port  # both may turn out to be invalid only here
-    except (httpx.InvalidURL, ValueError):
-        raise FetchRefused("the URL is not valid") from None
-    if url.scheme not in ("http", "https"):
-        raise FetchRefused("only http and https URLs are fetched")
-    if not host or "%" in host or url.userinfo or not (port is None or 0 < port < 65536):
-        raise FetchRefused("the URL must name a plain host, no user, and no port but one from 1 to 65535")
-    return url

@@ -10,7 +10,8 @@ from obstore.exceptions import BaseError, NotFoundError, PermissionDeniedError, 
 from obstore.store import from_url
 
 from media.bucket import RETRIES
-from media.fetch import Fetcher, FetchFailed, FetchRefused
+from media.fetch import Fetcher
+from media.guard import FetchFailed, FetchRefused
 from media.remote_file import PASSING
 
 MAX_HASHED = 32 * 1024 * 1024

@@ -5,7 +5,8 @@ import time
 
 import httpx
 
-from media.fetch import Fetcher, FetchFailed
+from media.fetch import Fetcher
+from media.guard import FetchFailed
 
 BLOCK = 64 * 1024
 """Bytes of one request."""

@@ -12,6 +12,7 @@ from workflows.batch_contract import BatchProgress, BatchResult, GenerateBatchIn
 from workflows.contract import FailureDetails, GenerateVideoInput, Progress, Resolution, VideoResult
 from workflows.nexus_contract import GenerateInput, ProgressInput, ResolveInput
 from workflows.rendering import RENDERED
+from workflows.webhook import Notification
 
 VERSION = "v1"
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
@@ -31,6 +32,7 @@ PUBLISHED: dict[str, Published] = {
     "progress": Published(Progress, "output"),
     "failure": Published(Failure, "output"),
     "failure-details": Published(FailureDetails, "output"),
+    "notification": Published(Notification, "output"),
     "resolution": Published(Resolution, "input"),
     "watch-line": Published(WatchLine, "output"),
     "batch-input": Published(GenerateBatchInput, "input"),

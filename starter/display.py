@@ -13,7 +13,7 @@ from manxue.problem import Problem
 from manxue.redact import redact
 from starter.execution import Execution
 from starter.outcome import RunFailed
-from workflows.contract import Progress, VideoResult
+from workflows.contract import NotificationReport, Progress, VideoResult
 
 console = Console(stderr=True, highlight=False, soft_wrap=True)
 
@@ -134,8 +134,16 @@ def progress_lines(progress: Progress) -> list[tuple[str, str]]:
         "next poll": clock(progress.next_poll_at),
         "expected": clock(progress.eta),
     }
+    rows |= {f"told {i}": notification_line(report) for i, report in enumerate(progress.notifications, 1)}
     rows |= {f"warning {i}": str(warning) for i, warning in enumerate(progress.warnings, 1)}
     return [(label, value) for label, value in rows.items() if value]
+
+
+def notification_line(report: NotificationReport) -> str:
+    """Whether somebody was told of something."""
+    message = f" ({report.message})" if report.message else ""
+    where = "" if report.state == "delivered" else f", by {report.workflow_id}"
+    return f"{report.event} to {report.url}: {report.state.replace('_', ' ')}{message}{where}"
 
 
 def decision_hint(workflow_id: str) -> str:

@@ -70,6 +70,8 @@ def compose(options: Mapping[str, Any], document: Document | None, poll: Mapping
     fields: dict[str, Any] = dict(document.fields) if document else {"request": {"model": DEFAULT_MODEL}}
     _lay_over(fields, "request", {field: given[option] for option, field in REQUEST_OPTIONS.items() if option in given})
     fields |= {option: given[option] for option in INPUT_OPTIONS if option in given}
+    if "notify" in given:
+        fields["notify"] = [{"url": url} for url in given["notify"]]
     if "deadline" in given:
         fields["deadline"] = seconds(given["deadline"])
     if isinstance(fields.get("output"), str):

@@ -36,6 +36,7 @@ class State(StrEnum):
     QUEUED = "queued"
     RENDERING = "rendering"
     DOWNLOADING = "downloading"
+    NOTIFYING = "notifying"
     COMPLETED = "completed"
     FAILED = "failed"
     CANCELED = "canceled"

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 from settings import EncryptionSettings, WorkerSettings, load
 from starter.child_process import end, last_line, spawn
 from starter.dev_server import HOST, NAMESPACE, DevServer, LocalStackFailed, Ports, dev_server, usable_port
-from starter.local_state import STATE_DIRECTORY, LocalState, announced, locked
+from starter.local_state import STATE_DIRECTORY, LocalState, announced, locked, webhook_secret
 
 T = TypeVar("T")
 
@@ -86,11 +86,12 @@ async def local_stack(options: StackOptions) -> AsyncIterator[LocalStack]:
         emulator_url = None
         if not options.real:
             emulator_url = await parts.enter_async_context(_emulator(options, staging))
+        secret = webhook_secret(options.state)
         speed, folder = (None, None) if options.real else (options.speed, str(staging))
         state = LocalState(
             server.address, NAMESPACE, server.http_url, server.ui_url, os.getpid(), emulator_url, speed, folder
         )
-        worker = await parts.enter_async_context(_worker(state, options.worker_log, grace))
+        worker = await parts.enter_async_context(_worker(state, options.worker_log, grace, secret))
         parts.enter_context(announced(options.state, state))
         yield LocalStack(state, server, worker, options)
 
@@ -145,11 +146,14 @@ async def _codec_server(port: int, ui_url: str, log: Path) -> AsyncIterator[None
 
 
 @asynccontextmanager
-async def _worker(state: LocalState, log: Path | None, grace: float) -> AsyncIterator[asyncio.subprocess.Process]:
+async def _worker(
+    state: LocalState, log: Path | None, grace: float, secret: str
+) -> AsyncIterator[asyncio.subprocess.Process]:
     """The worker as its own process, the same as in production."""
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("TEMPORAL_")}
     env = {**inherited, **state.temporal_environment(), **_provider_environment(state.emulator_url)}
     env["MANXUE_SHUTDOWN_GRACE"] = str(grace)
+    env["MANXUE_WEBHOOK_SECRETS"] = env.get("MANXUE_WEBHOOK_SECRETS") or secret
     # -P: a file worker.py in the current directory is not ours.
     command = [sys.executable, "-P", "-m", "worker"]
     if log:

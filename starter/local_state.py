@@ -1,14 +1,17 @@
 """Where a running local stack can be found: `.manxue/local.json`, and a lock that keeps a second stack away."""
 
+import base64
 import fcntl
 import json
 import os
+import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 STATE_DIRECTORY = Path(".manxue")
+WEBHOOK_SECRET_FILE = "webhook-secret"  # noqa: S105 - its name, not its content
 
 
 class StateUnusable(Exception):
@@ -59,6 +62,16 @@ def nearest_stack() -> LocalState | None:
     here = Path.cwd()
     found = (running_stack(directory / STATE_DIRECTORY) for directory in (here, *here.parents))
     return next(filter(None, found), None)
+
+
+def webhook_secret(directory: Path) -> str:
+    """What the stack's notifications are signed with, made when it is first needed, and kept for receivers to read."""
+    file = directory / WEBHOOK_SECRET_FILE
+    if not file.exists():
+        descriptor = os.open(file, os.O_WRONLY | os.O_CREAT, 0o600)
+        with open(descriptor, "w") as opened:  # noqa: PTH123 - a path could not be given its rights from the beginning
+            opened.write(f"whsec_{base64.b64encode(secrets.token_bytes(32)).decode()}\n")
+    return file.read_text().strip()
 
 
 @contextmanager

@@ -8,6 +8,7 @@ from playwright.async_api import Page
 
 from tests.support.browser import NoBrowser, browser, chromium
 from tests.support.provider import Provider
+from tests.support.receiver import Receiver
 
 
 @pytest.fixture(scope="session")
@@ -17,6 +18,14 @@ def provider() -> Iterator[Provider]:
     provider.start()
     yield provider
     provider.stop()
+
+
+@pytest.fixture(scope="session")
+def receiver() -> Iterator[Receiver]:
+    """A receiver of notifications."""
+    receiver = Receiver().start()
+    yield receiver
+    receiver.stop()
 
 
 @pytest.fixture

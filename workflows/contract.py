@@ -16,6 +16,7 @@ from manxue.problem import Problem
 from manxue.vocabulary import Mode
 from workflows.delivery import Preview, Provider, Video
 from workflows.input_fields import Duration, FairnessKey, Seconds, StrictInput, TaskId
+from workflows.notification import NotificationReport, NotifyEvent, NotifyTarget, NotifyTargets
 from workflows.template import Numbering, Template
 
 __all__ = [
@@ -24,6 +25,9 @@ __all__ = [
     "FailureDetails",
     "FailureType",
     "GenerateVideoInput",
+    "NotificationReport",
+    "NotifyEvent",
+    "NotifyTarget",
     "Numbering",
     "Phase",
     "Poll",
@@ -66,6 +70,7 @@ class Phase(StrEnum):
     QUEUED = "queued"
     RENDERING = "rendering"
     DOWNLOADING = "downloading"
+    NOTIFYING = "notifying"
     COMPLETED = "completed"
     FAILED = "failed"
     CANCELED = "canceled"
@@ -120,6 +125,8 @@ class GenerateVideoInput(StrictInput):
     """Undocumented provider fields, sent as they are."""
     allow_unknown_model: Annotated[bool, Field(strict=True)] = False
     """Send a model name that neither the vendor nor newer documentation of the API knows."""
+    notify: NotifyTargets = ()
+    """Who is told, by a signed POST, when the run ends or needs a decision."""
     tenant: FairnessKey | None = None
     """On whose behalf, 1 to 64 bytes of UTF-8: tenants share the workers fairly. Search attribute `ManxueTenant`."""
     priority: Annotated[int, Field(strict=True, ge=1, le=5)] | None = None
@@ -153,6 +160,8 @@ class VideoResult(BaseModel):
     """For each medium that the provider reviewed: its URL as given, and the asset id."""
     warnings: list[Problem]
     """What is worth knowing, though it did not stop the run."""
+    notifications: list[NotificationReport] = []
+    """Whether those in `notify` were told; who was not has a warning too."""
 
 
 class Decision(BaseModel):
@@ -218,6 +227,8 @@ class Progress(BaseModel):
     """When each phase was first entered, UTC; the earliest is the start of the run."""
     trouble: str | None = None
     """What keeps the provider from giving a useful answer; null while it gives one."""
+    notifications: list[NotificationReport] = []
+    """Whether those in `notify` were told."""
 
 
 class Resolution(StrictInput):

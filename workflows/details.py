@@ -10,6 +10,7 @@ from manxue.redact import capped, redact
 from workflows.contract import Phase, Preview, Video
 from workflows.decision import Place, how_to_decide
 from workflows.next_steps import goes_on, what_to_do
+from workflows.notification import NotificationReport
 from workflows.policies import DOWNLOAD
 from workflows.run_state import Ending, RunState
 from workflows.user_metadata import static_details
@@ -31,6 +32,8 @@ def details(state: RunState, place: Place, estimate: str | None = None) -> str:
     lines += ["", *_facts(state, estimate)]
     if state.decision:
         lines += ["", *how_to_decide(place)]
+    if state.notifications:
+        lines += ["", "**Notifications**", "", *map(_notification, state.notifications)]
     if state.warnings:
         lines += ["", "**Warnings**", "", *(f"- {text(str(warning))}" for warning in state.warnings)]
     if state.request:
@@ -67,6 +70,8 @@ def _next(state: RunState) -> str | None:
         case Phase.QUEUED | Phase.RENDERING:
             at = f" at {clock(state.next_poll_at)}" if state.next_poll_at else ", under way"
             return f"poll {state.polls + 1}{at}"
+        case Phase.NOTIFYING:
+            return "the end of the run, as soon as they are told, and soon in any case"
         case Phase.DOWNLOADING:
             until = clock(state.since + (DOWNLOAD["schedule_to_close_timeout"] or state.held))
             return f"every packet is checked, then the file gets its name; tried again until {until}"
@@ -149,6 +154,14 @@ def _review(review: AssetReview) -> str:
             return f"**refused**: {text(str(review.reason))}"
         case "failed":
             return f"**no verdict**: {text(str(review.reason))}"
+
+
+def _notification(report: NotificationReport) -> str:
+    state = report.state.replace("_", " ")
+    stand = state if report.state == "delivered" else f"**{state}**"
+    told = f" ({text(report.message)})" if report.message else ""
+    by = f"by {code(report.workflow_id)}"
+    return f"- {code(report.event)} to {text(report.url)}: {stand} since {clock(report.at)}{told}, {by}"
 
 
 def clock(moment: datetime) -> str:

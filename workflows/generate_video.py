@@ -27,9 +27,10 @@ from workflows.contract import (
 )
 from workflows.failures import end_by
 from workflows.journal import Journal
+from workflows.notifications import Notifications
 from workflows.policies import EVENTS_PER_RUN
 from workflows.review import Review, media_to_review
-from workflows.run_input import NO_ARGUMENT, ArgumentCount, continued_state, read_input, read_resolution
+from workflows.run_input import NO_ARGUMENT, ArgumentCount, continued_state, read_input, read_resolution, receivers
 from workflows.run_state import ContinuedRun
 from workflows.submission import Submission
 from workflows.summaries import assets
@@ -49,7 +50,8 @@ class GenerateVideo:
         self._journal = Journal()
         self._asset_review = Review(self._journal)
         self._turn = Turn(self._journal)
-        self._submission = Submission(self._journal, self._turn)
+        self._notifications = Notifications(self._journal)
+        self._submission = Submission(self._journal, self._turn, self._notifications)
 
     @workflow.run
     async def run(self, raw: RawValue) -> VideoResult:
@@ -59,16 +61,19 @@ class GenerateVideo:
             request = await self._review()
             await self._submit(request)
             await self._wait()
-            return await self._download()
+            await self._download()
+            return await self._complete()
         except (asyncio.CancelledError, ActivityError) as error:
             if not is_cancelled_exception(error):
                 raise
-            self._journal.cancel()
             await self._turn.leave()
+            await self._notifications.canceled()
+            self._journal.cancel()
             raise
         except ApplicationError as error:
+            await self._turn.leave(error.type)
+            await self._notifications.failed(error)
             self._journal.fail(error)
-            await self._turn.leave()
             raise
         finally:
             await workflow.wait_condition(workflow.all_handlers_finished)
@@ -81,6 +86,7 @@ class GenerateVideo:
         journal.enter(Phase.VALIDATING, "The request is being checked.")
         info = workflow.info()
         read = read_input(raw, info.workflow_id, info.typed_search_attributes.get(_PLANNED_FOR))
+        state.notify = receivers(read)
         try:
             checked = await steps.validate(
                 ValidateInput(
@@ -91,6 +97,7 @@ class GenerateVideo:
                     strict_media=read.fields.get("strict_media") is True,
                     output=read.fields.get("output"),
                     probe_media=read.fields.get("task_id") is None,  # they may have gone since the task was created
+                    notify=[target.url for target in state.notify],
                     problems=read.problems,
                 ),
                 read.given,
@@ -137,7 +144,7 @@ class GenerateVideo:
             await Waiting(self._journal).run(self._make_room)
             await self._turn.leave()
 
-    async def _download(self) -> VideoResult:
+    async def _download(self) -> None:
         state = self._journal.state
         self._journal.enter(Phase.DOWNLOADING, "The video is being downloaded and checked.")
         try:
@@ -145,31 +152,39 @@ class GenerateVideo:
         except ActivityError as error:
             end_by(error, FailureType.DOWNLOAD_FAILED, state.task_id)
         facts = downloaded.facts.model_dump()
-        video = Video(uri=downloaded.uri, bytes=downloaded.bytes, sha256=downloaded.sha256, **facts)
+        state.video = Video(uri=downloaded.uri, bytes=downloaded.bytes, sha256=downloaded.sha256, **facts)
         if downloaded.renamed:
             hint = "another file had this name; it was kept, and the task id added"
             state.warnings = [*state.warnings, problem("name", "conflict", downloaded.uri, hint)]
         state.warnings = [*state.warnings, *downloaded.warnings]
-        preview = Preview(**downloaded.preview.model_dump()) if downloaded.preview else None
-        self._journal.complete(video, preview, downloaded.manifest_uri)
-        return self._result(video, preview, downloaded.manifest_uri)
+        state.preview = Preview(**downloaded.preview.model_dump()) if downloaded.preview else None
+        state.manifest_uri = downloaded.manifest_uri
 
-    def _result(self, video: Video, preview: Preview | None, manifest_uri: str) -> VideoResult:
+    async def _complete(self) -> VideoResult:
+        await self._notifications.completed(self._result)
+        assert self._journal.state.video
+        self._journal.complete(self._journal.state.video.uri)
+        return self._result()
+
+    def _result(self) -> VideoResult:
         state = self._journal.state
         assert state.request
         assert state.task_id
+        assert state.video
+        assert state.manifest_uri
         return VideoResult(
             task_id=state.task_id,
             model=state.request.model,
             mode=state.request.mode,
-            video=video,
-            preview=preview,
-            manifest_uri=manifest_uri,
+            video=state.video,
+            preview=state.preview,
+            manifest_uri=state.manifest_uri,
             provider=state.provider,
             timeline=state.timeline,
             polls=state.polls,
             assets=state.assets or {},
             warnings=state.warnings,
+            notifications=state.notifications,
         )
 
     async def _make_room(self) -> None:
@@ -178,6 +193,7 @@ class GenerateVideo:
         if workflow.info().get_current_history_length() < EVENTS_PER_RUN:
             return
         await workflow.wait_condition(lambda: workflow.all_handlers_finished() or state.poll_requested)
+        await self._notifications.started()
         if not state.poll_requested:
             workflow.continue_as_new(ContinuedRun(continued=state))
 

@@ -18,9 +18,7 @@ from workflows.contract import (
     PHASE_SINCE,
     Decision,
     Phase,
-    Preview,
     Progress,
-    Video,
     phase_time,
 )
 from workflows.decision import Place
@@ -75,16 +73,18 @@ class Journal:
         self._show_attributes()
         self.show()
 
+    def meaning_of_cancel(self) -> str:
+        """What it means for the money that the run is cancelled now."""
+        if self.state.task_id:
+            return f"The run was cancelled. Task {self.state.task_id} goes on at the provider and is billed."
+        if self.state.outcome_unknown:
+            return "The run was cancelled. Nobody knows whether the provider accepted the task; if so, it is billed."
+        return "The run was cancelled. Nothing was bought."
+
     def cancel(self) -> None:
-        """The run was cancelled: say what that means for the money."""
-        state = self.state
-        message = "The run was cancelled. Nothing was bought."
-        if state.task_id:
-            message = f"The run was cancelled. Task {state.task_id} goes on at the provider and is billed."
-        elif state.outcome_unknown:
-            message = "The run was cancelled. Nobody knows whether the provider accepted the task; if so, it is billed."
-        state.ending = Ending(kind=CANCELED)
-        self._end(Phase.CANCELED, message)
+        """The run was cancelled."""
+        self.state.ending = Ending(kind=CANCELED)
+        self._end(Phase.CANCELED, self.meaning_of_cancel())
 
     def fail(self, error: ApplicationError) -> None:
         """The run ends without a file; `error` has a type of the contract."""
@@ -92,10 +92,9 @@ class Journal:
         self.state.ending = Ending(kind=str(error.type), problems=problems)
         self._end(Phase.FAILED, f"{error.type}: {error.message}")
 
-    def complete(self, video: Video, preview: Preview | None, manifest_uri: str) -> None:
-        """The file lies at its place."""
-        self.state.video, self.state.preview, self.state.manifest_uri = video, preview, manifest_uri
-        self._end(Phase.COMPLETED, f"The video is at {video.uri}.")
+    def complete(self, uri: str) -> None:
+        """The file lies at its place, `uri`."""
+        self._end(Phase.COMPLETED, f"The video is at {uri}.")
 
     def _end(self, phase: Phase, message: str) -> None:
         self.enter(phase, message)
@@ -139,6 +138,7 @@ class Journal:
             warnings=state.warnings,
             timeline=state.timeline,
             trouble=state.trouble,
+            notifications=state.notifications,
         )
 
     def _attributes(self) -> dict[str, str]:

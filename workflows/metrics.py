@@ -13,6 +13,7 @@ from temporalio.common import MetricCounter
 
 from manxue.failure import FailureType
 from manxue.vocabulary import MODELS, VIDEO_MODELS
+from workflows.contract import Phase
 from workflows.next_steps import CANCELED
 from workflows.run_state import RunState
 
@@ -39,7 +40,8 @@ def run_ended(state: RunState) -> None:
     if state.video and state.submitted_at and state.finished_at is not None:
         done = state.submitted_at + timedelta(seconds=state.finished_at)
         what = "From the poll that found the render finished to the verified file at its place"
-        _seconds("manxue_delivery", what, state, (workflow.now() - done).total_seconds())
+        delivered = state.timeline.get(Phase.NOTIFYING, workflow.now())
+        _seconds("manxue_delivery", what, state, (delivered - done).total_seconds())
 
 
 def render_finished(state: RunState) -> None:

@@ -127,6 +127,20 @@ ADOPTED_PATIENCE = timedelta(seconds=20)
 INCOMPLETE_PATIENCE = timedelta(minutes=5)
 """How long `completed` may come without a URL."""
 
+NOTIFY_DAYS = timedelta(days=3)
+"""How long a receiver that does not answer is tried."""
+NOTIFY = ActivityConfig(
+    start_to_close_timeout=timedelta(seconds=20),  # one POST of at most 15 s
+    schedule_to_close_timeout=NOTIFY_DAYS,
+    retry_policy=RetryPolicy(  # after 5, 15, 45 s, 2, 7, 20 min, and then every hour: about 80 attempts
+        initial_interval=timedelta(seconds=5), backoff_coefficient=3.0, maximum_interval=timedelta(hours=1)
+    ),
+)
+NOTIFY_PATIENCE = timedelta(seconds=30)
+"""How long a run that is over waits to see that it was told; the delivery itself goes on without the run."""
+CANCELED_NOTIFY_PATIENCE = timedelta(seconds=2)
+"""The same after a cancellation, whose end somebody waits for."""
+
 EVENTS_PER_RUN = 700
 """History events before continue-as-new, about 60 polls: replaying a poll costs 3 to 4 ms, and a worker that takes
 over thousands of runs must not spend seconds on each. Temporal itself would suggest it at 4,096."""
@@ -146,6 +160,13 @@ READ_PAGE = ActivityConfig(
 RUN_ENDS = ActivityConfig(
     start_to_close_timeout=timedelta(hours=1),  # it answers after half an hour at most
     heartbeat_timeout=timedelta(seconds=20),  # how soon a dead worker is noticed
+    retry_policy=_PATIENT,
+)
+
+ENDED_RUNS = ActivityConfig(
+    # A run that is over waits for this: what is not known soon is told as not known.
+    start_to_close_timeout=timedelta(seconds=10),
+    schedule_to_close_timeout=timedelta(seconds=20),
     retry_policy=_PATIENT,
 )
 

@@ -1,12 +1,12 @@
 """Any JSON at all, read as the input of `GenerateVideo`: never an exception, always a list of what is wrong."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, TypeAdapter, ValidationError
 from pydantic_core import ErrorDetails, from_json
 from temporalio import workflow
 from temporalio.api.common.v1 import Payload
@@ -19,6 +19,7 @@ from manxue.failure import FailureDetails, FailureType
 from manxue.problem import Problem, problem, sentence, unknown_field
 from manxue.request import check_request
 from workflows.contract import GENERATE_VIDEO, GenerateVideoInput, Numbering, Poll, Resolution, Template
+from workflows.notification import NotifyTarget, NotifyTargets
 from workflows.rendering import MOST_BYTES, RENDERED, render
 from workflows.run_state import ContinuedRun, RunState
 
@@ -35,6 +36,8 @@ _RULES = {
     "too_long": "max_items",
     "string_too_long": "range",
     "value_error": "conflict",
+    "enum": "choice",
+    "url": "url",
 }
 _HINTS_BY_TYPE = {
     "time_delta": "must be a duration: an ISO 8601 string such as `PT30S`, or a number of seconds",
@@ -55,8 +58,14 @@ _HINTS_BY_FIELD = {
 }
 
 
-_PARTS: dict[int | str, type[BaseModel]] = {"poll": Poll, "template": Template, "counter": Numbering}
+_PARTS: dict[int | str, type[BaseModel]] = {
+    "poll": Poll,
+    "template": Template,
+    "counter": Numbering,
+    "notify": NotifyTarget,
+}
 """Of the input, each with fields of its own."""
+_RECEIVERS: TypeAdapter[tuple[NotifyTarget, ...]] = TypeAdapter(NotifyTargets)
 NO_ARGUMENT = RawValue(Payload())
 
 
@@ -157,6 +166,14 @@ def _problems(error: ValidationError, found: Sequence[Problem]) -> list[Problem]
     return [*found, *map(_problem, judged_here)][:_MOST_PROBLEMS]
 
 
+def receivers(read: RunInput) -> tuple[NotifyTarget, ...]:
+    """Who is to be notified, also of an input with which something else is wrong; nobody, when this part is wrong."""
+    try:
+        return _RECEIVERS.validate_python(read.fields.get("notify", ()))
+    except ValidationError:
+        return ()
+
+
 def read_resolution(raw: RawValue) -> Resolution:
     """Read the argument of `resolve_submission`. Raises InvalidRequest, which refuses the update."""
     try:
@@ -183,8 +200,14 @@ def _argument(hint: str, given: Any) -> Problem:
     return problem("input", "type", given, hint)
 
 
+def _field(place: Iterable[int | str]) -> str:
+    """As callers write it: `notify[1].url`."""
+    name = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in place)
+    return name.removeprefix(".") or "input"
+
+
 def _problem(error: ErrorDetails) -> Problem:
-    name = ".".join(map(str, error["loc"])) or "input"
+    name = _field(error["loc"])
     kind = error["type"]
     if kind == "extra_forbidden":
         parents = [part for part in error["loc"][:-1] if part in _PARTS]

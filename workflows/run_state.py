@@ -10,6 +10,7 @@ from manxue.checked_request import CheckedRequest
 from manxue.problem import Problem
 from manxue.render_times import RenderTimes, Seen
 from workflows.contract import Decision, GenerateVideoInput, Phase, Preview, Provider, Video
+from workflows.notification import NotificationReport, NotifyTarget
 
 _PATIENCE = timedelta(hours=24)
 """Until the input is read."""
@@ -50,6 +51,9 @@ class RunState(BaseModel):
 
     given: GenerateVideoInput | None = None
     """The input, once it was found to be right."""
+    notify: tuple[NotifyTarget, ...] = ()
+    """Who is told; known of a wrong input too, when that part of it is right."""
+    notifications: list[NotificationReport] = []
     request: CheckedRequest | None = None
     """The request as the caller meant it, legacy names resolved."""
     assets: dict[str, str] | None = None

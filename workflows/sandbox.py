@@ -22,6 +22,7 @@ RUNNER = SandboxedWorkflowRunner(
         "workflows.fair_queue",
         "workflows.input_fields",
         "workflows.next_steps",
+        "workflows.notification",
         "workflows.planned_times",
         "workflows.policies",
         "workflows.polling",
@@ -34,5 +35,6 @@ RUNNER = SandboxedWorkflowRunner(
         "workflows.template",
         "workflows.token_bucket",
         "workflows.user_metadata",
+        "workflows.webhook",
     )
 )

@@ -18,6 +18,7 @@ from workflows import metrics, steps
 from workflows.contract import Phase, Resolution
 from workflows.failures import cause_of, end_by, failure
 from workflows.journal import Journal
+from workflows.notifications import Notifications
 from workflows.policies import NOT_ACCEPTED_FIRST_WAIT, NOT_ACCEPTED_LONGEST_WAIT
 from workflows.summaries import line
 from workflows.turn import Turn
@@ -65,9 +66,10 @@ def outcome_of(error: ActivityError) -> tuple[Outcome, str]:
 class Submission:
     """The phase `submitting`, and `needs_decision` where it leads there."""
 
-    def __init__(self, journal: Journal, turn: Turn) -> None:
+    def __init__(self, journal: Journal, turn: Turn, notifications: Notifications) -> None:
         self._journal = journal
         self._turn = turn
+        self._notifications = notifications
         self._resolution: Resolution | None = None
 
     def resolve(self, resolution: Resolution) -> None:
@@ -144,6 +146,7 @@ class Submission:
             raise failure(FailureType.SUBMISSION_UNKNOWN, _unknown(why))
         asked_at = workflow.now()
         self._journal.ask(why)
+        self._notifications.needs_decision()
         await workflow.wait_condition(lambda: self._resolution is not None)
         waited = workflow.now() - asked_at
         self._journal.state.held += waited

@@ -47,12 +47,15 @@ class Turn:
             await make_room()
         turn.place = None
 
-    async def leave(self) -> None:
-        """Out of the queue; the slot is free, or will be when the render is over that this run does not wait for."""
+    async def leave(self, failed: str | None = None) -> None:
+        """Out of the queue; the slot is free, or will be when the render is over that this run does not wait for.
+
+        `failed` is the failure's type, where the run ends with one.
+        """
         state = self._journal.state
         if not state.turn or not state.admission_id:
             return
-        over = state.finished_at is not None or bool(state.ending and state.ending.kind == FailureType.RENDER_FAILED)
+        over = state.finished_at is not None or failed == FailureType.RENDER_FAILED
         leave = Leave(
             workflow_id=workflow.info().workflow_id,
             ticket=state.turn.ticket,

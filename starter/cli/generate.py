@@ -51,6 +51,7 @@ def generate(
     poll_interval: given.PollInterval = None,
     poll_max_interval: given.PollMaxInterval = None,
     task_id: given.TaskId = None,
+    notify: given.Notify = None,
     tenant: given.Tenant = None,
     priority: given.Priority = None,
     key: given.Key = None,

@@ -85,6 +85,14 @@ TaskId = Annotated[
     str | None,
     typer.Option(help="Adopt a task that exists: nothing is ordered or paid again.", rich_help_panel=_RUN),
 ]
+Notify = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="URL",
+        help="Is told by a signed POST how the run ends, and when it needs a decision; up to 10 times.",
+        rich_help_panel=_RUN,
+    ),
+]
 Tenant = Annotated[str | None, typer.Option(help="Tenants share the workers fairly.", rich_help_panel=_RUN)]
 Priority = Annotated[int | None, typer.Option(metavar="1-5", help="1 goes first; default 3.", rich_help_panel=_RUN)]
 

@@ -1,6 +1,7 @@
 """Commands for those who run the house: local, worker, emulator, setup."""
 
 import asyncio
+import os
 from pathlib import Path
 from typing import Annotated
 
@@ -12,7 +13,7 @@ from starter.cli.exit_codes import UNAVAILABLE, Stopped
 from starter.cli.session import Session, in_session
 from starter.dev_server import Ports
 from starter.local import LocalStack, StackOptions, local_stack, stop_on_signals
-from starter.local_state import STATE_DIRECTORY
+from starter.local_state import STATE_DIRECTORY, WEBHOOK_SECRET_FILE
 from starter.nexus_endpoint import ensure_endpoint
 from workflows.contract import SEARCH_ATTRIBUTES
 from workflows.nexus_contract import ENDPOINT
@@ -63,6 +64,8 @@ def _announce(stack: LocalStack) -> None:
     display.say(f"Temporal  {state.address}, its HTTP API {state.http_url}")
     display.say(f"Provider  {provider}")
     display.say(f"State     {stack.options.state}")
+    if not os.environ.get("MANXUE_WEBHOOK_SECRETS"):
+        display.say(f"Webhooks  signed with the secret in {stack.options.state / WEBHOOK_SECRET_FILE}")
     prefix = "" if stack.options.state == STATE_DIRECTORY else f"TEMPORAL_ADDRESS={state.address} "
     display.say(f'Try, in another terminal:  {prefix}manxue generate --prompt "a lighthouse in a storm"')
     display.say("Ctrl-C stops everything.")

@@ -2,10 +2,12 @@
 
 import asyncio
 from collections.abc import Sequence
+from contextlib import suppress
 
 from starter import display
 from starter.cli.exit_codes import FAILED, Stopped
 from starter.cli.session import interruptible
+from starter.execution import NotPossible, NoWorkerAnswers
 from starter.live import ProgressView
 from starter.outcome import RunFailed
 from starter.run import Run
@@ -49,9 +51,18 @@ async def followed(run: Run, view: ProgressView, label: str = "") -> VideoResult
         result = await run.follow(lambda update, download: view.show(run, update, download, label))
     except RunFailed as failed:
         view.end(run, Phase.CANCELED if failed.kind == CANCELED else Phase.FAILED, failed.kind, label)
+        await _say_who_was_not_told(run)
         raise
     view.end(run, Phase.COMPLETED, result.task_id, label, result.timeline)
     return result
+
+
+async def _say_who_was_not_told(run: Run) -> None:
+    """Of a run without a result, whose warnings would have it."""
+    with suppress(NotPossible, NoWorkerAnswers):
+        for report in (await run.progress()).notifications:
+            if report.state != "delivered":
+                display.say(f"  warning: {display.notification_line(report)}", "yellow")
 
 
 async def _end(run: Run, view: ProgressView) -> VideoResult | RunFailed:

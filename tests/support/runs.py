@@ -65,6 +65,14 @@ async def failure_of(handle: Handle, seconds: float = 90) -> ApplicationError:
     return failure
 
 
+async def undelivered(handle: Handle, seconds: float = 60) -> ApplicationError:
+    """The failure of a `DeliverNotification` that must fail."""
+    with pytest.raises(WorkflowFailureError) as raised:
+        await asyncio.wait_for(handle.result(), seconds)
+    assert isinstance(raised.value.cause, ApplicationError)
+    return raised.value.cause
+
+
 def path_of(result: dict[str, Any]) -> Path:
     """Where the video of a result lies on this machine."""
     return Path(urlsplit(result["video"]["uri"]).path)

@@ -1,4 +1,4 @@
-"""Looks for what must not be there: the API key, and the signatures of the providers' and the object store's URLs."""
+"""Looks for what must not be there: the API key, webhook secrets, and the signatures of URLs."""
 
 import re
 from pathlib import Path
@@ -8,8 +8,11 @@ from temporalio.client import Client
 
 from tests.support.processes import API_KEY
 from tests.support.provider import SIGNATURE
+from tests.support.receiver import OLD_SECRET, SECRET
 
-SECRETS = re.compile(rf"{API_KEY}|{SIGNATURE}|signature=[0-9a-f]{{64}}|X-Amz-Signature=[0-9a-f]".encode())
+SECRETS = re.compile(
+    rf"{API_KEY}|{SECRET}|{OLD_SECRET}|{SIGNATURE}|signature=[0-9a-f]{{64}}|X-Amz-Signature=[0-9a-f]".encode()
+)
 
 _FOREIGN = "object-store.log"
 """The object store's own access log, which has every request line."""

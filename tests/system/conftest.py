@@ -12,6 +12,7 @@ from tests.support.media_server import MediaServer
 from tests.support.object_store import ObjectStore
 from tests.support.processes import API_KEY, DevServer, WorkerProcess, worker_process
 from tests.support.provider import Provider
+from tests.support.receiver import OLD_SECRET, SECRET
 from tests.support.runs import Runs
 from tests.support.secrets import leaks
 
@@ -38,6 +39,7 @@ def worker_env(server: DevServer, provider: Provider, folder: Path) -> dict[str,
         "MANXUE_API_KEY": API_KEY,
         "MANXUE_BASE_URL": provider.url,
         "MANXUE_ALLOWED_NETWORKS": "127.0.0.0/8",
+        "MANXUE_WEBHOOK_SECRETS": f"{SECRET},{OLD_SECRET}",
         "MANXUE_OUTPUT": str(folder / "videos"),
         "MANXUE_TASK_QUEUE": "manxue",
         "MANXUE_LOG_FORMAT": "json",

@@ -12,6 +12,7 @@ import pytest
 from tests.support.command_line import CommandLine, Told, running_in
 from tests.support.processes import API_KEY, DevServer
 from tests.support.provider import Provider
+from tests.support.receiver import Receiver
 from workflows.contract import SEARCH_ATTRIBUTES
 
 
@@ -52,13 +53,14 @@ async def test_a_demo_that_is_interrupted_leaves_nothing_running(cli: CommandLin
 
 
 async def test_a_local_stack_is_found_from_its_directory_and_ends_as_a_whole(
-    cli: CommandLine, provider: Provider, word: str
+    cli: CommandLine, provider: Provider, receiver: Receiver, word: str
 ) -> None:
     """A key and a provider in the environment are not used: the emulator costs nothing."""
     real = cli.with_(MANXUE_API_KEY=API_KEY, MANXUE_BASE_URL=provider.url)
     async with real.started("local", "--speed", "100") as stack:
         await stack.says("Ctrl-C stops everything.")
-        generated, second = await cli.run_all(("generate", "--prompt", word, "--duration", "4"), ("local",))
+        notify = ("--notify", f"{receiver.url}/{word}")
+        generated, second = await cli.run_all(("generate", "--prompt", word, "--duration", "4", *notify), ("local",))
         assert len(running_in(cli.folder)) == 3
         stack.interrupt()
         ended = await stack.told()
@@ -69,6 +71,10 @@ async def test_a_local_stack_is_found_from_its_directory_and_ends_as_a_whole(
     assert second.code == 4
     assert re.fullmatch(r"error: the Temporal database in \.manxue is in use by process \d+ .*\n", second.err)
     assert ended.code == 0
+    (told,) = receiver.at(f"/{word}")
+    secret = cli.folder / ".manxue" / "webhook-secret"
+    assert told.verified(secret.read_text().strip())["type"] == "video.completed"
+    assert secret.stat().st_mode & 0o077 == 0
     assert provider.creates_of(word) == []
 
 

@@ -38,6 +38,38 @@ def test_a_prompt_alone_is_a_request_for_the_default_model() -> None:
     assert composed(PROMPT) == {"request": {"model": "sd2_manxue_720p", "prompt": "a cat"}}
 
 
+def test_who_is_notified_can_be_named_by_options() -> None:
+    urls = ("https://a.example/hook", "https://b.example/hook")
+    assert composed({**PROMPT, "notify": urls})["notify"] == [{"url": url} for url in urls]
+
+
+@pytest.mark.parametrize(
+    ("notify", "problem"),
+    [
+        ("https://a.example", ("notify", "type")),
+        ([{"url": "https://a.example/"}, {"url": "ftp://a.example/"}], ("notify[1].url", "url")),
+        ([{"url": "https://user:word@a.example/"}], ("notify[0].url", "url")),
+        ([{"url": "s3://bucket/key"}], ("notify[0].url", "url")),
+        ([{"url": "https://a.example/" + "x" * 2000}], ("notify[0].url", "url")),
+        ([{"url": 5}], ("notify[0].url", "type")),
+        ([{}], ("notify[0].url", "required")),
+        ([{"url": "https://a.example/", "event": ["failed"]}], ("notify[0].event", "unknown_field")),
+        ([{"url": "https://a.example/", "events": ["failed", "done"]}], ("notify[0].events[1]", "choice")),
+        ([{"url": "https://a.example/", "events": []}], ("notify[0].events", "empty")),
+        ([{"url": "https://a.example/?one"}] * 2, ("notify", "conflict")),
+        ([{"url": f"https://a.example/{n}"} for n in range(11)], ("notify", "max_items")),
+    ],
+)
+def test_what_cannot_be_notified_is_named(notify: Any, problem: tuple[str, str]) -> None:
+    assert problems_of(composed(PROMPT) | {"notify": notify, "priority": 9}) == [problem, ("priority", "range")]
+
+
+def test_the_secrets_of_a_receiver_are_not_repeated() -> None:
+    with pytest.raises(InvalidInput) as refused:
+        check(composed(PROMPT) | {"notify": [{"url": "https://me:secret@a.example/?token=secret"}] * 2})
+    assert "secret" not in str(refused.value)
+
+
 def test_options_have_the_names_of_the_fields_they_fill() -> None:
     fields = composed(
         {

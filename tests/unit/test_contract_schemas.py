@@ -167,7 +167,7 @@ HOSTILE: dict[str, tuple[str, Change]] = {
     "a line of watch is gone": ("watch-line", lambda s: s["oneOf"].pop()),
 }
 HARMLESS: dict[str, tuple[str, Change]] = {
-    "a new optional input field": ("input", lambda s: s["properties"].update(notify={"type": "array"})),
+    "a new optional input field": ("input", lambda s: s["properties"].update(colour={"type": "array"})),
     "a wider limit of an input": ("input", lambda s: s["properties"]["priority"]["anyOf"][0].update(maximum=9)),
     "a new value of an input": ("resolution", lambda s: s["properties"]["action"]["enum"].append("wait")),
     "a new model": (
@@ -179,7 +179,7 @@ HARMLESS: dict[str, tuple[str, Change]] = {
         lambda s: (s["properties"].update(told={"type": "boolean"}), s["required"].append("told")),
     ),
     "an output field is never null any more": ("progress", lambda s: s["properties"]["eta"]["anyOf"].pop()),
-    "a new phase": ("progress", lambda s: s["$defs"]["Phase"]["enum"].append("notifying")),
+    "a new phase": ("progress", lambda s: s["$defs"]["Phase"]["enum"].append("archiving")),
     "other words in the docs": ("result", lambda s: s.update(description="Other words.")),
     "a new line of watch": (
         "watch-line",

@@ -18,6 +18,7 @@ from manxue.problem import problem
 from workflows.contract import Decision, GenerateVideoInput, Phase, Preview, Video
 from workflows.decision import Place
 from workflows.details import details
+from workflows.notification import NotificationReport, NotifyEvent
 from workflows.run_state import Ending, RunState
 from workflows.summaries import between_polls
 from workflows.user_metadata import static_details, static_summary
@@ -104,6 +105,19 @@ def test_waiting_tells_the_next_poll_the_deadline_the_estimate_and_the_task() ->
     assert "**Deadline:** 2026-03-02 12:00:00 UTC" in shown
     assert "`task-7`, 7 polls, the provider says “processing”, 40 %" in shown
     assert between_polls(waiting, 45) == "poll 7: rendering 40 %; next in 45 s"
+
+
+def test_who_was_told_and_who_was_not_can_be_seen() -> None:
+    told = {"event": NotifyEvent.COMPLETED, "at": NOW, "webhook_id": "msg_1", "url": "https://a.example/hook?…"}
+    reports = [
+        NotificationReport(**told, state="delivered", message="answered 204", workflow_id="notify-1-0"),
+        NotificationReport(**told, message="not delivered yet", workflow_id="notify-1-1"),
+    ]
+    lines = details(state(Phase.COMPLETED, notifications=reports), PLACE).splitlines()
+    since = "since 2026-03-01 12:00:00 UTC"
+    to = "- `completed` to https://a.example/hook?…:"
+    assert f"{to} delivered {since} (answered 204), by `notify-1-0`" in lines
+    assert f"{to} **pending** {since} (not delivered yet), by `notify-1-1`" in lines
 
 
 def test_each_medium_has_its_place_in_the_review() -> None:

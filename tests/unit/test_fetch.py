@@ -12,7 +12,8 @@ import httpx
 import pytest
 
 import media.fetch
-from media.fetch import Address, AddressGuard, Fetcher, FetchFailed, FetchRefused
+from media.fetch import Fetcher
+from media.guard import Address, AddressGuard, FetchFailed, FetchRefused
 
 Answer = Callable[[asyncio.StreamWriter], Awaitable[None]]
 

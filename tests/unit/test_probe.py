@@ -21,7 +21,8 @@ import media.demuxing
 import media.probe
 from activities.check_media import MB, Finding, check_media
 from manxue.checked_request import Medium
-from media.fetch import AddressGuard, AnswerUnusable, Fetcher, FetchFailed, FetchRefused
+from media.fetch import AnswerUnusable, Fetcher
+from media.guard import AddressGuard, FetchFailed, FetchRefused
 from media.image_header import ImageHeader
 from media.probe import IMAGE_BYTES, RECORDING_BYTES, ImageFacts, Prober, RecordingFacts
 from media.remote_file import MediaUnreadable, NotExamined
@@ -418,7 +419,8 @@ async def test_a_host_that_is_not_there_is_a_failed_fetch(prober: Prober) -> Non
 
 MEASURE = """
 import asyncio, ipaddress, resource
-from media.fetch import AddressGuard, Fetcher
+from media.fetch import Fetcher
+from media.guard import AddressGuard
 from media.probe import Prober
 from tests.support.media_server import MediaServer
 from tests.unit.test_probe import HOSTILE, mp4_bomb

@@ -20,7 +20,8 @@ import pytest
 
 import media.download
 from media.download import URLExpired, download
-from media.fetch import AddressGuard, Fetcher, FetchFailed
+from media.fetch import Fetcher
+from media.guard import AddressGuard, FetchFailed
 from media.partial_file import PartialFile, PartialFileBusy
 from media.storage import BLOCK
 from tests.support.processes import ROOT, spawn
@@ -606,7 +607,8 @@ PROGRAM = """
 import asyncio, ipaddress, resource, sys
 from pathlib import Path
 from media.download import download
-from media.fetch import AddressGuard, Fetcher
+from media.fetch import Fetcher
+from media.guard import AddressGuard
 from media.partial_file import PartialFile
 
 async def main(url, path, limit):

@@ -7,7 +7,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from temporalio.api.common.v1 import Payload
 from temporalio.common import RawValue
@@ -123,6 +123,7 @@ def test_hostile_templates_end_soon_and_small() -> None:
     assert len(filled("{{ pick(large) }}", lists={"large": ["x" * (MOST_BYTES // 2)]})) == MOST_BYTES // 2
 
 
+@settings(deadline=None)  # a loaded machine is no mistake
 @given(times, moments, st.integers(1, 40))
 def test_each_planned_time_has_the_next_number_wherever_counting_begins(
     planned: Times, start: datetime, n: int
@@ -144,6 +145,7 @@ def test_each_planned_time_has_the_next_number_wherever_counting_begins(
     assert all(time > start for time in coming)
 
 
+@settings(deadline=None)
 @given(times, moments, moments, moments)
 def test_counting_adds_up(planned: Times, first: datetime, second: datetime, third: datetime) -> None:
     assert planned.between(first, second) + planned.between(second, third) == planned.between(first, third)

@@ -1,6 +1,7 @@
 """The time-skipping server, with a worker on it."""
 
 from collections.abc import AsyncIterator
+from ipaddress import ip_network
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from temporalio.testing import WorkflowEnvironment
 from settings import WorkerSettings
 from tests.support.processes import API_KEY, BIN
 from tests.support.provider import Provider
+from tests.support.receiver import SECRET
 from worker import build_worker
 from workflows.contract import SEARCH_ATTRIBUTES
 
@@ -42,6 +44,8 @@ async def client(env: WorkflowEnvironment, provider: Provider, tmp_path: Path) -
         base_url=provider.url,
         task_queue=QUEUE,
         output=str(tmp_path),
+        allowed_networks=(ip_network("127.0.0.0/8"),),
+        webhook_secrets=(SecretStr(SECRET),),
         shutdown_grace=1,
     )
     async with build_worker(settings, env.client):
