@@ -8,7 +8,7 @@ import re
 import struct
 import termios
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -38,8 +38,11 @@ class Terminal:
         return match
 
     def close(self) -> None:
-        """Ctrl-C."""
+        """Ctrl-C, and whatever it still has to say: it could not end while nobody reads."""
         os.write(self._screen, b"\x03")
+        with suppress(OSError):  # how a terminal ends on Linux
+            while os.read(self._screen, 65536):
+                pass
         os.waitpid(self._pid, 0)
         os.close(self._screen)
 

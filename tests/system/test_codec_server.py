@@ -114,7 +114,7 @@ async def test_the_web_ui_of_a_local_stack_and_the_temporal_cli_show_what_is_enc
 ) -> None:
     async with cli.started("local", "--speed", "100") as stack:
         said = await stack.says("Ctrl-C stops everything.")
-        ui_url, address = (re.findall(rf"{name} +(\S+)", said)[0] for name in ("Web UI", "Temporal"))
+        ui_url, address = (re.findall(rf"{name} +([^\s,]+)", said)[0] for name in ("Web UI", "Temporal"))
         prompt = f"[fail: {word} is too dark] a lighthouse in a storm, {word}"
         ended = await cli.run("generate", "--prompt", prompt, "--duration", "4", "--id", f"run-{word}x")
         assert (ended.code, f"{word} is too dark" in ended.err) == (1, True)
