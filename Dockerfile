@@ -14,7 +14,7 @@ COPY workflows workflows
 COPY starter starter
 COPY telemetry telemetry
 COPY emulator emulator
-COPY worker.py settings.py connection.py encryption.py logs.py ./
+COPY worker.py deployment.py settings.py connection.py encryption.py logs.py ./
 # The root of the container is read-only: bytecode is made here. By hash and not by time, and with a fixed seed, so that
 # it is the same each time.
 RUN PYTHONHASHSEED=0 /opt/manxue/bin/python -m compileall -q -j 0 --invalidation-mode unchecked-hash /opt/manxue/lib /app
@@ -33,6 +33,9 @@ LABEL org.opencontainers.image.title="manxue-worker" \
       org.opencontainers.image.description="Durable video generation on the SD2 Manxue API" \
       org.opencontainers.image.version=$VERSION \
       org.opencontainers.image.revision=$REVISION
+# Names the code to Temporal (docs/upgrading.md); without it, the version alone does.
+ARG BUILD_ID=
+ENV MANXUE_BUILD_ID=$BUILD_ID
 USER 10001:10001
 # The only places that are written: finished videos of outputs without a bucket, and, on disk and not in memory, what is
 # being downloaded on its way to a bucket.

@@ -113,6 +113,10 @@ class WorkerSettings(KeySettings):
     api_key: SecretStr
     webhook_secrets: Annotated[tuple[SecretStr, ...], NoDecode] = ()
     """Notifications are signed with each of them, comma-separated `whsec_<base64>`, the current one first."""
+    deployment_name: str | None = Field(default=None, pattern=r"^[A-Za-z0-9_-]{1,64}$")
+    """The Worker Deployment that this worker is a version of; None: it is not versioned, and takes any work."""
+    build_id: str | None = Field(default=None, pattern=r"^[A-Za-z0-9._-]{1,128}$")
+    """Names the code; None: the package's version, and the commit where that is known."""
     allowed_networks: Annotated[tuple[Network, ...], NoDecode] = ()
     """Private networks that media and results may be fetched from, comma-separated CIDRs."""
     keep_assets: timedelta = Field(default=timedelta(days=30), ge=timedelta(0), le=timedelta(days=3650))

@@ -17,7 +17,7 @@ import structlog
 from temporalio.api.workflowservice.v1 import GetSystemInfoRequest
 from temporalio.client import Client
 from temporalio.runtime import Runtime, TelemetryConfig
-from temporalio.worker import Worker
+from temporalio.worker import Interceptor, Worker
 
 import logs
 from activities.admission_upkeep import earlier_admission, left_slots
@@ -34,6 +34,7 @@ from activities.submit import Submit
 from activities.upload_assets import UploadAssets
 from activities.validate import Validate
 from connection import TemporalUnavailable, connect, ensure_search_attributes
+from deployment import deployment_of
 from manxue.admission import Limits
 from manxue.client import ManxueClient
 from media.fetch import Fetcher
@@ -53,10 +54,18 @@ from workflows.generate_video import GenerateVideo
 from workflows.request_page import KeepRequestPage
 from workflows.review_asset import ReviewAsset
 from workflows.run_input import input_problems
-from workflows.sandbox import RUNNER
+from workflows.sandbox import runner
 from workflows.server_address import ServerAddressInterceptor
 
 log = structlog.stdlib.get_logger("worker")
+
+WORKFLOWS: list[type] = [GenerateVideo, ReviewAsset, AdmitRenders, GenerateBatch, KeepRequestPage, DeliverNotification]
+"""Each has recorded histories, which every change is tried on: docs/upgrading.md."""
+
+
+def workflow_interceptors(address: str) -> list[Interceptor]:
+    """What stands between Temporal and the workflows. `address` is the server's."""
+    return [ArgumentCountInterceptor(), ServerAddressInterceptor(address)]
 
 
 async def run_worker(
@@ -81,6 +90,8 @@ async def run_worker(
             provider=settings.base_url,
             nexus=bool(worker.config().get("nexus_service_handlers")),
             encrypts_with=settings.encryption_keys[0].id if settings.encryption_keys else None,
+            build=deployment_of(settings).version.build_id,
+            deployment=settings.deployment_name,
         )
         await stop.wait()
         working.clear()
@@ -105,7 +116,7 @@ async def _monitored(
 async def build_worker(settings: WorkerSettings, client: Client) -> AsyncIterator[Worker]:
     """A running worker with its clients; leaving the block stops it."""
     result_host = urlsplit(settings.base_url).hostname or ""
-    address = client.service_client.config.target_host
+    address, deployment = client.service_client.config.target_host, deployment_of(settings)
     # A server that has no Nexus, or where it is off, would refuse every poll for it.
     has_nexus = (await client.workflow_service.get_system_info(GetSystemInfoRequest())).capabilities.nexus
     guard = AddressGuard(settings.allowed_networks, allowed_hosts=[result_host])
@@ -127,7 +138,7 @@ async def build_worker(settings: WorkerSettings, client: Client) -> AsyncIterato
         worker = Worker(
             client,
             task_queue=settings.task_queue,
-            workflows=[GenerateVideo, ReviewAsset, AdmitRenders, GenerateBatch, KeepRequestPage, DeliverNotification],
+            workflows=WORKFLOWS,
             activities=[
                 Validate(
                     settings.output,
@@ -152,8 +163,9 @@ async def build_worker(settings: WorkerSettings, client: Client) -> AsyncIterato
                 ended_runs,
             ],
             nexus_service_handlers=[ManxueService()] if has_nexus else [],
-            workflow_runner=RUNNER,
-            interceptors=[ArgumentCountInterceptor(), ServerAddressInterceptor(address)],
+            workflow_runner=runner(deployment.use_worker_versioning),
+            interceptors=workflow_interceptors(address),
+            deployment_config=deployment,
             max_cached_workflows=settings.max_cached_workflows,
             graceful_shutdown_timeout=timedelta(seconds=settings.shutdown_grace),
             # By default a beat is held back for most of the heartbeat timeout; people watch downloads by them.

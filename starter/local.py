@@ -154,6 +154,7 @@ async def _worker(
     env = {**inherited, **state.temporal_environment(), **_provider_environment(state.emulator_url)}
     env["MANXUE_SHUTDOWN_GRACE"] = str(grace)
     env["MANXUE_WEBHOOK_SECRETS"] = env.get("MANXUE_WEBHOOK_SECRETS") or secret
+    env.pop("MANXUE_DEPLOYMENT_NAME", None)  # a version gets no work before somebody has made it the current one
     # -P: a file worker.py in the current directory is not ours.
     command = [sys.executable, "-P", "-m", "worker"]
     if log:

@@ -9,6 +9,7 @@ from datetime import timedelta
 
 from pydantic import ValidationError
 from temporalio import workflow
+from temporalio.common import VersioningBehavior
 from temporalio.exceptions import ActivityError, FailureError, is_cancelled_exception
 
 from activities.admission_upkeep import SlotHolder, earlier_admission, left_slots
@@ -50,7 +51,11 @@ _POLLS_AT_ONCE = 10
 
 
 # A wrong argument must end the execution instead of failing its tasks for ever.
-@workflow.defn(name=ADMIT_RENDERS, failure_exception_types=[ValidationError, TypeError])
+@workflow.defn(
+    name=ADMIT_RENDERS,
+    failure_exception_types=[ValidationError, TypeError],
+    versioning_behavior=VersioningBehavior.AUTO_UPGRADE,  # it may never end
+)
 class AdmitRenders:
     """A durable semaphore and rate limiter with a fair queue."""
 

@@ -2,6 +2,7 @@
 
 from pydantic import ValidationError
 from temporalio import workflow
+from temporalio.common import VersioningBehavior
 from temporalio.exceptions import ActivityError, ApplicationError, is_cancelled_exception
 
 from activities.notify import Delivered, Delivery, Notify
@@ -14,7 +15,11 @@ from workflows.policies import NOTIFY, NOTIFY_DAYS, told
 
 
 # A wrong argument must end the execution instead of failing its tasks for ever.
-@workflow.defn(name=DELIVER_NOTIFICATION, failure_exception_types=[ValidationError, TypeError])
+@workflow.defn(
+    name=DELIVER_NOTIFICATION,
+    failure_exception_types=[ValidationError, TypeError],
+    versioning_behavior=VersioningBehavior.AUTO_UPGRADE,  # its one activity may be tried for days
+)
 class DeliverNotification:
     """Tries until the receiver takes it, wants no more, or three days are over."""
 

@@ -3,12 +3,12 @@
 import asyncio
 
 from temporalio import workflow
-from temporalio.common import RawValue
+from temporalio.common import RawValue, VersioningBehavior
 from temporalio.exceptions import ActivityError, ApplicationError, is_cancelled_exception
 
 from manxue.batch import BatchLine, RunEnd
 from manxue.failure import FailureType
-from workflows import batch_pages
+from workflows import batch_pages, upgrade
 from workflows.batch_contract import (
     BATCH_PROGRESS_QUERY,
     GENERATE_BATCH,
@@ -33,7 +33,7 @@ _OF_THE_ACCOUNT = (FailureType.AUTHENTICATION_FAILED, FailureType.INSUFFICIENT_B
 _ENDED = (BatchPhase.COMPLETED, BatchPhase.FAILED, BatchPhase.CANCELED)
 
 
-@workflow.defn(name=GENERATE_BATCH)
+@workflow.defn(name=GENERATE_BATCH, versioning_behavior=VersioningBehavior.PINNED)
 class GenerateBatch:
     """Checks every request, then runs them all; what fails is kept, told, and keeps nothing else back."""
 
@@ -79,8 +79,8 @@ class GenerateBatch:
 
     async def _run_all(self, window: Window) -> None:
         while self._is_going_on(window):
-            await window.until(lambda: self._room(window) > 0 or not self._is_going_on(window) or _is_long())
-            if _is_long():
+            await window.until(lambda: self._room(window) > 0 or not self._is_going_on(window) or _must_move())
+            if _must_move():
                 await self._continue_as_new(window)
             for _ in range(min(self._room(window), _STARTS_AT_ONCE)):
                 window.start(await self._next_line())
@@ -112,7 +112,7 @@ class GenerateBatch:
         await window.settled()
         await workflow.wait_condition(workflow.all_handlers_finished)
         self._journal.state.running = window.runs
-        workflow.continue_as_new(ContinuedBatch(continued=self._journal.state))
+        upgrade.continue_as_new(ContinuedBatch(continued=self._journal.state))
 
     async def _cancel(self) -> None:
         """Nothing new is started; what is in flight is cancelled, and says itself whether it is billed."""
@@ -159,7 +159,8 @@ class GenerateBatch:
         read_concurrency(raw)
 
 
-def _is_long() -> bool:
-    """Whether the history is long enough; by its size too, since requests can be large."""
+def _must_move() -> bool:
+    """Whether the history is long enough, by its size too, since requests can be large; or an upgrade is due."""
     info = workflow.info()
-    return info.get_current_history_length() >= EVENTS_PER_BATCH_RUN or info.is_continue_as_new_suggested()
+    is_long = info.get_current_history_length() >= EVENTS_PER_BATCH_RUN or info.is_continue_as_new_suggested()
+    return is_long or upgrade.is_due()

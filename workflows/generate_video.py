@@ -3,7 +3,7 @@
 import asyncio
 
 from temporalio import workflow
-from temporalio.common import RawValue, SearchAttributeKey
+from temporalio.common import RawValue, SearchAttributeKey, VersioningBehavior
 from temporalio.exceptions import ActivityError, ApplicationError, is_cancelled_exception
 
 from activities.validate import ValidateInput
@@ -13,7 +13,7 @@ from manxue.checked_request import CheckedRequest
 from manxue.failure import FailureType
 from manxue.problem import problem
 from manxue.vocabulary import ASSET_SCHEME
-from workflows import metrics, steps
+from workflows import metrics, steps, upgrade
 from workflows.contract import (
     GENERATE_VIDEO,
     POLL_NOW_UPDATE,
@@ -42,7 +42,7 @@ _PLANNED_FOR = SearchAttributeKey.for_datetime("TemporalScheduledStartTime")
 the second, as in the workflow id; a reset keeps it."""
 
 
-@workflow.defn(name=GENERATE_VIDEO)
+@workflow.defn(name=GENERATE_VIDEO, versioning_behavior=VersioningBehavior.PINNED)
 class GenerateVideo:
     """Generates one video: checked before it is paid for, paid for once, waited for, verified, delivered."""
 
@@ -188,14 +188,14 @@ class GenerateVideo:
         )
 
     async def _make_room(self) -> None:
-        """Continue as new before the history grows long, but never past an update that somebody waits for."""
+        """Continue as new before the history grows long or for an upgrade, but never past an update with a waiter."""
         state = self._journal.state
-        if workflow.info().get_current_history_length() < EVENTS_PER_RUN:
+        if workflow.info().get_current_history_length() < EVENTS_PER_RUN and not upgrade.is_due():
             return
         await workflow.wait_condition(lambda: workflow.all_handlers_finished() or state.poll_requested)
         await self._notifications.started()
         if not state.poll_requested:
-            workflow.continue_as_new(ContinuedRun(continued=state))
+            upgrade.continue_as_new(ContinuedRun(continued=state))
 
     @workflow.query(name=PROGRESS_QUERY, description="Where the run is, as a Progress object")
     def progress(self) -> Progress:

@@ -4,6 +4,7 @@ from datetime import timedelta
 
 from pydantic import ValidationError
 from temporalio import workflow
+from temporalio.common import VersioningBehavior
 
 from manxue.batch import RELEASE_SIGNAL, REQUEST_PAGE, RequestPage
 
@@ -11,7 +12,11 @@ _LONGEST = timedelta(days=90)
 """For a page whose batch was terminated, or never started."""
 
 
-@workflow.defn(name=REQUEST_PAGE, failure_exception_types=[ValidationError, TypeError])
+@workflow.defn(
+    name=REQUEST_PAGE,
+    failure_exception_types=[ValidationError, TypeError],
+    versioning_behavior=VersioningBehavior.AUTO_UPGRADE,  # it waits for as long as its batch does, and does nothing
+)
 class KeepRequestPage:
     """Stays open, and so out of reach of the namespace's retention, until the batch is over."""
 

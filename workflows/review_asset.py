@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 
 from pydantic import ValidationError
 from temporalio import workflow
-from temporalio.common import RawValue
+from temporalio.common import RawValue, VersioningBehavior
 from temporalio.exceptions import ActivityError, ApplicationError, FailureError, is_cancelled_exception
 
 from activities.upload_assets import UploadAssets
@@ -51,7 +51,11 @@ _UPLOADS = 3
 
 
 # A wrong argument must end the execution instead of failing its tasks for ever.
-@workflow.defn(name=REVIEW_ASSET, failure_exception_types=[ValidationError, TypeError])
+@workflow.defn(
+    name=REVIEW_ASSET,
+    failure_exception_types=[ValidationError, TypeError],
+    versioning_behavior=VersioningBehavior.AUTO_UPGRADE,  # it lives for weeks: no old worker should have to
+)
 class ReviewAsset:
     """Uploads, waits for the verdict, tells who waits, and remembers."""
 

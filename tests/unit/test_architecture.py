@@ -32,7 +32,7 @@ ALLOWED = {
 }
 """Package -> what it may import of ours besides itself. `manxue` and `media` know nothing of each other."""
 
-OURS = {*ALLOWED, "worker", "settings", "connection", "encryption", "logs"}
+OURS = {*ALLOWED, "worker", "settings", "connection", "deployment", "encryption", "logs"}
 
 
 def imported(path: Path) -> set[str]:
