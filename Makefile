@@ -9,10 +9,10 @@ LINES ?= 2000
 CONCURRENCY ?= 50
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test lint types unit system browser ui-shots soak soak-batch bench lock audit schema typescript clean
+.PHONY: help install demo test lint types unit system browser ui-shots soak soak-batch soak-upgrade histories bench lock audit schema typescript clean
 
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 install: .venv/installed ## Create .venv and install the hash-pinned lock, for all targets
 
@@ -58,6 +58,12 @@ soak: install ## 300 generations through chaos and kills: make soak RUNS=300 MIN
 
 soak-batch: install ## 2,000 requests in one batch: make soak-batch LINES=2000 CONCURRENCY=50
 	$(BIN)/python -m tests.soak.batch --lines $(LINES) --concurrency $(CONCURRENCY)
+
+soak-upgrade: install ## Renders in flight while workers with other code take over: make soak-upgrade RUNS=50
+	$(BIN)/python -m tests.soak.upgrade --runs $(if $(filter command line environment,$(origin RUNS)),$(RUNS),50)
+
+histories: install ## Record the histories that changes are tried on, before a release: make histories VERSION=0.2.0
+	$(BIN)/python -m tests.record_histories $(if $(VERSION),--version $(VERSION)) $(if $(INTO),--into $(INTO))
 
 bench: install ## Measure what is claimed of speed and cost into benchmarks/report.md: make bench BENCH=noticing
 	$(BIN)/python -m benchmarks $(BENCH)

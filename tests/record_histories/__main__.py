@@ -10,12 +10,13 @@ from pathlib import Path
 
 import tests.record_histories
 from manxue import __version__
-from tests.record_histories import batches, renders, reviews
+from tests.record_histories import admissions, batches, renders, reviews
 from tests.record_histories.collect import collect
 from tests.record_histories.stage import Stage, stage
-from tests.support.processes import ROOT
+from tests.support.histories import HISTORIES, write
 
-SCENES = (*renders.SCENES, *reviews.SCENES, *batches.SCENES)
+SCENES = (*admissions.SCENES, *renders.SCENES, *reviews.SCENES, *batches.SCENES)
+"""Each module has one kind; those that take longest come first."""
 _AT_ONCE = 12
 
 
@@ -32,9 +33,9 @@ async def record(folder: Path, to: Path) -> None:
         found = await collect(on)
     shutil.rmtree(to, ignore_errors=True)
     to.mkdir(parents=True)
-    for name, text in sorted(found.items()):
-        (to / name).write_text(text)
-    size = sum(len(text) for text in found.values())
+    for name, history in found.items():
+        write(to / name, history)
+    size = sum(path.stat().st_size for path in to.iterdir())
     print(f"{len(found)} histories, {size / 1e3:.0f} kB", file=sys.stderr)
 
 
@@ -51,7 +52,7 @@ def main() -> int:
     """Parse and record."""
     parser = argparse.ArgumentParser(prog="make histories", description=tests.record_histories.__doc__)
     parser.add_argument("--version", default=__version__, help="name of the directory (default: the package's version)")
-    parser.add_argument("--into", type=Path, default=ROOT / "tests" / "histories", help="where the directory is made")
+    parser.add_argument("--into", type=Path, default=HISTORIES, help="where the directory is made")
     given = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="manxue-histories-") as folder:
         asyncio.run(record(Path(folder), given.into / given.version))

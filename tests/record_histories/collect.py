@@ -1,6 +1,5 @@
 """What the server has of the scenes, as files: each kind of course once, without what only this machine has."""
 
-import json
 import re
 import socket
 from collections import Counter
@@ -18,8 +17,8 @@ _EMPTIED = {"identity", "stack_trace", "metering_metadata", "request_id"}
 """Fields that replaying does not need, and that tell of processes and paths."""
 
 
-async def collect(on: Stage) -> dict[str, str]:
-    """File name -> one run's history as compact JSON."""
+async def collect(on: Stage) -> dict[str, dict[str, Any]]:
+    """File name -> one run's history."""
     places = {
         on.provider.url: "https://provider.example.com",
         on.server.address: "temporal.example.com:7233",
@@ -27,12 +26,12 @@ async def collect(on: Stage) -> dict[str, str]:
         str(ROOT): "/app",
         socket.gethostname(): "host",
     }
-    found: dict[str, str] = {}
+    found: dict[str, dict[str, Any]] = {}
     shapes: set[tuple[str, ...]] = set()
     names: Counter[str] = Counter()
     types = " OR ".join(f"WorkflowType = '{workflow.__temporal_workflow_definition.name}'" for workflow in WORKFLOWS)  # type: ignore[attr-defined]
     runs = [run async for run in on.client.list_workflows(types)]
-    for run in sorted(runs, key=lambda run: (run.id, run.start_time)):
+    for run in sorted(runs, key=lambda run: run.start_time):
         handle = on.client.get_workflow_handle(run.id, run_id=run.run_id)
         history = History(events=(await handle.fetch_history()).events)
         shape = (run.workflow_type, *_shape(history))
@@ -42,8 +41,7 @@ async def collect(on: Stage) -> dict[str, str]:
         _scrub(history, places)
         name = f"{run.workflow_type}.{_word(run.id, history)}"
         names[name] += 1
-        document = {"workflowId": run.id, **MessageToDict(history)}
-        found[f"{name}.{names[name]}.json"] = json.dumps(document, separators=(",", ":"), ensure_ascii=False) + "\n"
+        found[f"{name}.{names[name]}.json"] = {"workflowId": run.id, **MessageToDict(history)}
     return found
 
 

@@ -183,8 +183,10 @@ async def cancelled_in_the_call(on: Stage, word: str) -> None:
 
 async def waiting_still(on: Stage, word: str) -> None:
     rendering(on, word)
-    handle = await on.render(word)
-    await until(handle, lambda now: now["polls"] > 3)
+    handle = await on.render(word, poll=ASLEEP)
+    await until(handle, lambda now: now["next_poll_at"] is not None)
+    for _ in range(3):
+        await handle.execute_update("poll_now")
 
 
 async def adopted_task(on: Stage, word: str) -> None:
@@ -193,7 +195,7 @@ async def adopted_task(on: Stage, word: str) -> None:
 
 
 async def unknown_task(on: Stage, word: str) -> None:
-    await ended(await on.render(word, task_id="nowhere"))
+    await ended(await on.render(word, task_id="nowhere", poll={"first": 1, "interval": 5}))
 
 
 async def invalid_request(on: Stage, word: str) -> None:

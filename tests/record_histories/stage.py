@@ -10,10 +10,10 @@ from typing import Any
 from temporalio.client import Client
 from temporalio.contrib.pydantic import pydantic_data_converter
 
-from tests.support.deployments import set_current
 from tests.support.processes import API_KEY, DevServer, WorkerProcess
 from tests.support.provider import Provider
 from tests.support.runs import FAST, Handle, Runs, request
+from tests.support.worker_versions import set_current
 
 QUEUE = "manxue"
 ASLEEP = {"first": 600, "interval": 600, "max_interval": 600}

@@ -94,12 +94,23 @@ class DevServer:
 class WorkerProcess:
     """`python worker.py`, as an operator would start it."""
 
-    def __init__(self, folder: Path, env: dict[str, str], dies: str | None = None, events: int | None = None) -> None:
-        """`dies` is one of the points of tests.support.dying_worker; `events` is for tests.support.short_runs."""
+    def __init__(
+        self,
+        folder: Path,
+        env: dict[str, str],
+        dies: str | None = None,
+        events: int | None = None,
+        changed: bool = False,
+    ) -> None:
+        """`dies` is one of the points of tests.support.dying_worker; `events` is for tests.support.short_runs.
+
+        With `changed` its renders have another order of steps: tests.support.changed_worker.
+        """
         self.log = folder / f"worker-{time.monotonic_ns()}.log"
         self.log.touch()
         command = [str(ROOT / "worker.py")] if dies is None else ["-m", "tests.support.dying_worker", dies]
         command = command if events is None else ["-m", "tests.support.short_runs", str(events)]
+        command = ["-m", "tests.support.changed_worker"] if changed else command
         env = {**os.environ, **env, "PYTHONPATH": str(ROOT)}
         self.process = spawn([sys.executable, *command], self.log, env, folder)
 

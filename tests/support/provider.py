@@ -106,7 +106,7 @@ class Provider:
         task = Task(f"task-{len(self.creates)}", body)
         self.tasks[task.id] = task
         prompt = str(body.get("prompt"))
-        for word, event in self.hold_create.items():
+        for word, event in list(self.hold_create.items()):  # a test may add one meanwhile
             if word in prompt:
                 await asyncio.to_thread(event.wait, 60)
         for word, script in self.on_create.items():
