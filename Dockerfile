@@ -33,9 +33,8 @@ LABEL org.opencontainers.image.title="manxue-worker" \
       org.opencontainers.image.description="Durable video generation on the SD2 Manxue API" \
       org.opencontainers.image.version=$VERSION \
       org.opencontainers.image.revision=$REVISION
-# Names the code to Temporal (docs/upgrading.md); without it, the version alone does.
-ARG BUILD_ID=
-ENV MANXUE_BUILD_ID=$BUILD_ID
+# Names the code to Temporal: docs/upgrading.md.
+ENV MANXUE_BUILD_ID=$VERSION-$REVISION
 USER 10001:10001
 # The only places that are written: finished videos of outputs without a bucket, and, on disk and not in memory, what is
 # being downloaded on its way to a bucket.

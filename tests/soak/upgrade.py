@@ -89,11 +89,11 @@ class Upgrade:
         self._folder, self._server, self._provider, self._client = folder, server, provider, client
         self.findings = Findings(runs)
         self._released = False
-        self._reviewed = False
+        self._switched = False
         self._answers: list[threading.Event] = []
         self._handles: dict[str, list[Handle]] = {phase: [] for phase in PHASES}
         self.workers: list[WorkerProcess] = []
-        provider.asset_states = lambda _: "Active" if self._reviewed else "Processing"
+        provider.asset_states = lambda _: "Active" if self._switched else "Processing"
 
     async def play(self) -> None:
         """From the first run to the last one's end."""
@@ -130,8 +130,8 @@ class Upgrade:
         return worker
 
     async def _start_all(self) -> None:
-        kinds = [kind for number in range(self.findings.runs) if (kind := PHASES[number % len(PHASES)])]
-        for number, kind in enumerate(kinds):
+        for number in range(self.findings.runs):
+            kind = PHASES[number % len(PHASES)]
             phase = kind if kind != "submitting" or len(self._handles[kind]) < _MOST_SUBMITTING else "rendering"
             self._handles[phase].append(await self._start(number, phase))
         for phase, handles in self._handles.items():
@@ -166,9 +166,8 @@ class Upgrade:
 
     async def _start_batch(self) -> Handle:
         """Four renders, two at a time, which go on until the new version is there."""
-        ready = self._server_switched = asyncio.Event()
         self._provider.on_query["<batch>"] = lambda task: (
-            None if ready.is_set() else self._provider.status(task, "processing")
+            None if self._switched else self._provider.status(task, "processing")
         )
         lines = [{"request": request(f"<batch> {number}"), "poll": FAST} for number in range(4)]
         given = {"requests": lines, "concurrency": 2}
@@ -180,8 +179,7 @@ class Upgrade:
         """What the runs waited for comes, while the old worker is still there for those that need it."""
         for answer in self._answers:
             answer.set()
-        self._server_switched.set()
-        self._reviewed = True
+        self._switched = True
         for handle in self._handles["needs_decision"]:
             prompt = f"[{handle.id.rpartition('-')[2]}]"
             task_id = next(task.id for task in self._provider.tasks.values() if task.body["prompt"] == prompt)
