@@ -10,12 +10,12 @@ from pathlib import Path
 
 import tests.record_histories
 from manxue import __version__
-from tests.record_histories import admissions, batches, renders, reviews
+from tests.record_histories import admissions, batches, notifications, renders, reviews
 from tests.record_histories.collect import collect
 from tests.record_histories.stage import Stage, stage
 from tests.support.histories import HISTORIES, write
 
-SCENES = (*admissions.SCENES, *renders.SCENES, *reviews.SCENES, *batches.SCENES)
+SCENES = (*admissions.SCENES, *notifications.SCENES, *renders.SCENES, *reviews.SCENES, *batches.SCENES)
 """Each module has one kind; those that take longest come first."""
 _AT_ONCE = 12
 

@@ -20,6 +20,7 @@ _EMPTIED = {"identity", "stack_trace", "metering_metadata", "request_id"}
 async def collect(on: Stage) -> dict[str, dict[str, Any]]:
     """File name -> one run's history."""
     places = {
+        **on.places,
         on.provider.url: "https://provider.example.com",
         on.server.address: "temporal.example.com:7233",
         str(on.folder): "/srv/manxue",
@@ -35,8 +36,8 @@ async def collect(on: Stage) -> dict[str, dict[str, Any]]:
         handle = on.client.get_workflow_handle(run.id, run_id=run.run_id)
         history = History(events=(await handle.fetch_history()).events)
         shape = (run.workflow_type, *_shape(history))
-        if shape in shapes:
-            continue  # as the lines of a batch, all alike
+        if shape in shapes and not _is_of_a_scene(run.id):
+            continue
         shapes.add(shape)
         _scrub(history, places)
         name = f"{run.workflow_type}.{_word(run.id, history)}"
@@ -51,7 +52,12 @@ def _word(workflow_id: str, history: History) -> str:
     about = re.search(rb"/media/([\w-]+)\.png", payloads[0].data) if payloads else None
     if workflow_id.startswith("asset-") and about:
         return about[1].decode()
-    return re.sub(r"[^A-Za-z0-9-]+", "-", re.sub(r"[0-9a-f]{12,}", "", workflow_id)).strip("-")
+    return re.sub(r"[^A-Za-z0-9-]+", "-", re.sub(r"[0-9a-f]{8,}|-\d{4}-\d\d-\d\dT.*", "", workflow_id)).strip("-")
+
+
+def _is_of_a_scene(workflow_id: str) -> bool:
+    """Scenes start runs under plain ids; what those start in turn, as the lines of a batch, is much alike."""
+    return re.search(r"[0-9a-f]{8,}", workflow_id) is None
 
 
 def _shape(history: History) -> list[str]:

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from temporalio.client import Client
-from temporalio.contrib.pydantic import pydantic_data_converter
 
+from tests.support.connected import connected
 from tests.support.processes import API_KEY, DevServer, WorkerProcess
 from tests.support.provider import Provider
 from tests.support.runs import FAST, Handle, Runs, request
@@ -31,6 +31,8 @@ class Stage:
     env: dict[str, str]
     asset_states: dict[str, str] = field(default_factory=dict)
     """Word of a scene -> the state of its assets; those of others are active at once."""
+    places: dict[str, str] = field(default_factory=dict)
+    """What only this machine has, as the address of a receiver -> what stands for it in the recorded histories."""
     workers: list[WorkerProcess] = field(default_factory=list)
 
     async def worker(self, queue: str, dies: str | None = None, **env: str) -> WorkerProcess:
@@ -71,7 +73,7 @@ async def stage(folder: Path) -> AsyncIterator[Stage]:
         "MANXUE_ALLOWED_NETWORKS": "127.0.0.0/8",
         "MANXUE_OUTPUT": str(folder / "videos"),
     }
-    client = await Client.connect(server.address, data_converter=pydantic_data_converter)
+    client = await connected(server)
     on = Stage(folder, server, provider, client, env)
     provider.asset_states = lambda asset_id: next(
         (state for word, state in on.asset_states.items() if f"-{word}.png" in asset_id), "Active"

@@ -16,8 +16,8 @@ from typing import Any
 
 from temporalio.api.enums.v1 import EventType
 from temporalio.client import Client, WorkflowFailureError
-from temporalio.contrib.pydantic import pydantic_data_converter
 
+from tests.support.connected import connected
 from tests.support.processes import API_KEY, DevServer, WorkerProcess
 from tests.support.provider import Provider, Task, bad_gateway, reached
 from tests.support.runs import FAST, Handle, Runs, request, until
@@ -221,7 +221,7 @@ async def upgrade(runs: int, folder: Path) -> Findings:
     """Run it in `folder`, with so many renders in flight."""
     server, provider = await asyncio.to_thread(DevServer, folder), Provider()
     provider.start()
-    client = await Client.connect(server.address, data_converter=pydantic_data_converter)
+    client = await connected(server)
     scene = Upgrade(folder, server, provider, client, runs)
     try:
         await scene.play()

@@ -5,7 +5,8 @@ import subprocess
 
 from tests.support.processes import BIN, DevServer
 
-_PATIENCE = 30
+_NOT_YET = ("not found", "no pollers", "missing active task queues")
+_PATIENCE = 60
 """Seconds until a worker that has just begun to poll is known to the server."""
 
 
@@ -26,6 +27,6 @@ async def set_current(server: DevServer, deployment: str, build: str) -> None:
                 await temporal(server, "worker", "deployment", "set-current-version", *version, "--yes")
                 return
             except AssertionError as error:
-                if "not found" not in str(error) and "no pollers" not in str(error):
+                if not any(reason in str(error) for reason in _NOT_YET):
                     raise
             await asyncio.sleep(0.3)
