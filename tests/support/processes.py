@@ -58,32 +58,44 @@ def wait_for(text: str, log: Path, process: subprocess.Popen[bytes], seconds: fl
     raise AssertionError(f"{text!r} did not appear in:\n{log.read_text(errors='replace')}")
 
 
+def _listens(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
 class DevServer:
     """The real Temporal development server, on its own port and SQLite file."""
 
     def __init__(self, folder: Path) -> None:
-        self.port = free_port()
-        self.address = f"127.0.0.1:{self.port}"
-        self._ui_port, self._http_port = free_port(), free_port()
-        self.http_url = f"http://127.0.0.1:{self._http_port}"
-        self.ui_url = f"http://127.0.0.1:{self._ui_port}"
         self._folder = folder
-        self.start()
+        for _ in range(5):  # another process can take a free port before the server does
+            self.port = free_port()
+            self.address = f"127.0.0.1:{self.port}"
+            self._ui_port, self._http_port = free_port(), free_port()
+            self.http_url = f"http://127.0.0.1:{self._http_port}"
+            self.ui_url = f"http://127.0.0.1:{self._ui_port}"
+            if self._started():
+                return
+        raise AssertionError((folder / "temporal.log").read_text())
 
     def start(self) -> None:
-        """Start it, again on the same port and file after a `kill`."""
+        """Start it again on the same port and file, after a `kill`."""
+        if not self._started():
+            raise AssertionError((self._folder / "temporal.log").read_text())
+
+    def _started(self) -> bool:
         command = [str(BIN / "temporal"), "server", "start-dev", "--ui-disable-news-fetch", "--log-level", "error"]
         command += ["--port", str(self.port), "--http-port", str(self._http_port), "--metrics-port", str(free_port())]
         command += ["--ui-port", str(self._ui_port), "--db-filename", str(self._folder / "temporal.db")]
         command += ["--sqlite-pragma", "journal_mode=wal", "--sqlite-pragma", "synchronous=normal"]
         self._process = spawn(command, self._folder / "temporal.log")
         end = time.monotonic() + 30
-        while time.monotonic() < end:
-            with socket.socket() as probe:
-                if probe.connect_ex(("127.0.0.1", self.port)) == 0:
-                    return
+        while time.monotonic() < end and self._process.poll() is None:
+            if all(map(_listens, (self.port, self._http_port, self._ui_port))):
+                return True
             time.sleep(0.05)
-        raise AssertionError((self._folder / "temporal.log").read_text())
+        self.kill()
+        return False
 
     def kill(self) -> None:
         """SIGKILL."""

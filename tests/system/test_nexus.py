@@ -32,6 +32,12 @@ Failure = list[dict[str, Any]]
 """The causes of a NexusOperationError, from the outermost."""
 
 
+async def answered(caller: Handle, seconds: float = 150) -> dict[str, Any]:
+    """What a workflow that calls the service has to say in the end."""
+    answer: dict[str, Any] = await asyncio.wait_for(caller.result(), seconds)
+    return answer
+
+
 class Studio:
     """Another team's namespace, with a worker of its own."""
 
@@ -51,11 +57,11 @@ class Studio:
 
     async def call(self, operation: str, given: Any, seconds: float = 120) -> Any:
         """The operation's result."""
-        return (await outcome(await self.start(operation, given, seconds), 150))["result"]
+        return (await answered(await self.start(operation, given, seconds)))["result"]
 
     async def failure(self, operation: str, given: Any, seconds: float = 120) -> Failure:
         """How an operation failed that must."""
-        failure: Failure = (await outcome(await self.start(operation, given, seconds), 150))["failure"]
+        failure: Failure = (await answered(await self.start(operation, given, seconds)))["failure"]
         return failure
 
 
@@ -147,7 +153,7 @@ async def test_callers_with_one_id_share_one_render_over_continue_as_new(
     first, second = await short.start("generate", given), await short.start("generate", given)
     await until(client.get_workflow_handle(word), lambda now: now["polls"] > 6)
     third = await short.start("generate", given)
-    results = [(await outcome(caller))["result"] for caller in (first, second, third)]
+    results = [(await answered(caller))["result"] for caller in (first, second, third)]
     assert results[0]["task_id"] in provider.tasks
     assert results == [results[0]] * 3
     assert len(provider.creates_of(word)) == 1
@@ -228,7 +234,7 @@ async def test_a_cancelled_operation_cancels_the_run_for_all_and_the_same_id_tak
     run = client.get_workflow_handle(word)
     await until_phase(run, "rendering")
     await one.cancel()
-    failures = [(await outcome(caller))["failure"] for caller in (one, other)]
+    failures = [(await answered(caller))["failure"] for caller in (one, other)]
     assert [failure[0]["kind"] for failure in failures] == ["CancelledError"] * 2
     assert "goes on at the provider and is billed" in (await progress(run))["message"]
     del provider.on_query[word]
@@ -252,7 +258,7 @@ async def test_a_run_is_watched_and_decided_about_from_outside_and_a_decision_co
     for _ in range(2):  # the server tries again what a dying worker has done and not answered
         answer = await nexus_post(server, client, "resolve", decision, {"Nexus-Request-Id": word})
         assert answer.status_code == 200, answer.text
-    assert (await outcome(ordered))["result"]["task_id"] == task_id
+    assert (await answered(ordered))["result"]["task_id"] == task_id
     (late,) = await studio.failure("resolve", {**which, "action": "resubmit"})
     assert (late["type"], late["retryable"]) == ("CONFLICT", False)
     assert "closed" in late["message"]
@@ -269,7 +275,7 @@ async def test_a_decision_that_nobody_asked_for_is_refused_with_the_reason(
     assert cause["type"] == "NoDecisionPending"
     assert "rendering" in refused["message"]
     del provider.on_query[word]
-    await outcome(ordered)
+    await answered(ordered)
 
 
 async def test_nothing_but_runs_of_this_service_can_be_reached_through_the_endpoint(
@@ -318,7 +324,7 @@ async def test_a_worker_killed_between_start_and_answer_costs_no_second_render(
     ordered = await studio.start("generate", {"input": {"request": request(word), "poll": FAST}})
     await asyncio.to_thread(dying.process.wait, 30)
     with worker_process(folder, env):
-        made = (await outcome(ordered))["result"]
+        made = (await answered(ordered))["result"]
     assert made["task_id"] in provider.tasks
     assert len(provider.creates_of(word)) == 1
     client = await Client.connect(worker_env["TEMPORAL_ADDRESS"])
