@@ -25,7 +25,10 @@ PATIENCE = 8.0
 """Seconds that a server has to answer when it is first asked; the SDK alone would wait for half a minute."""
 
 
-_BROKEN_OFF = re.compile("transport error|InvalidMessage|InvalidContentType|AlertReceived|BrokenPipe|ConnectionReset")
+_BROKEN_OFF = re.compile(
+    "transport error|operation was canceled|connection closed|InvalidMessage|InvalidContentType|AlertReceived"
+    "|BrokenPipe|ConnectionReset"
+)
 """What the SDK says when one side speaks TLS and the other does not, or when a certificate is refused."""
 
 
