@@ -127,6 +127,8 @@ class WorkerSettings(KeySettings):
     """Create calls of all workers of the account together; None is no limit."""
     max_in_flight: int | None = Field(default=None, ge=1, le=1000)
     """Renders of the account that may be unfinished at a time, over all workers; None is no limit."""
+    max_downloads: int = Field(default=20, ge=1, le=100)
+    """Files that this worker fetches at a time; others wait, and delay nothing else."""
     metrics_address: str | None = None
     """Where metrics and health are served, `host:port`; nowhere without it."""
     max_cached_workflows: int = Field(default=5000, ge=1)

@@ -51,6 +51,7 @@ from workflows.argument_count import ArgumentCountInterceptor
 from workflows.deliver_notification import DeliverNotification
 from workflows.generate_batch import GenerateBatch
 from workflows.generate_video import GenerateVideo
+from workflows.queues import downloads_of
 from workflows.request_page import KeepRequestPage
 from workflows.review_asset import ReviewAsset
 from workflows.run_input import input_problems
@@ -61,6 +62,9 @@ log = structlog.stdlib.get_logger("worker")
 
 WORKFLOWS: list[type] = [GenerateVideo, ReviewAsset, AdmitRenders, GenerateBatch, KeepRequestPage, DeliverNotification]
 """Each has recorded histories, which every change is tried on: docs/upgrading.md."""
+
+ACTIVITIES = 300
+"""At a time, downloads aside: all of them wait for an answer, a batch's `run_ends` for half an hour."""
 
 
 def workflow_interceptors(address: str) -> list[Interceptor]:
@@ -117,6 +121,7 @@ async def build_worker(settings: WorkerSettings, client: Client) -> AsyncIterato
     """A running worker with its clients; leaving the block stops it."""
     result_host = urlsplit(settings.base_url).hostname or ""
     address, deployment = client.service_client.config.target_host, deployment_of(settings)
+    grace = timedelta(seconds=settings.shutdown_grace)
     # A server that has no Nexus, or where it is off, would refuse every poll for it.
     has_nexus = (await client.workflow_service.get_system_info(GetSystemInfoRequest())).capabilities.nexus
     guard = AddressGuard(settings.allowed_networks, allowed_hosts=[result_host])
@@ -125,6 +130,7 @@ async def build_worker(settings: WorkerSettings, client: Client) -> AsyncIterato
             settings.api_key.get_secret_value(), settings.base_url, settings.create_timeout, provider_calls.watch()
         ) as manxue,
         Fetcher(guard) as fetcher,
+        Fetcher(guard) as files,  # a pool of its own: downloads must not take the connections of the others
         Poster(AddressGuard(settings.allowed_networks)) as poster,
     ):
         key = settings.api_key.get_secret_value()
@@ -135,6 +141,7 @@ async def build_worker(settings: WorkerSettings, client: Client) -> AsyncIterato
         limits = Limits(max_in_flight=settings.max_in_flight, submits_per_second=settings.submits_per_second)
         admission = AskAdmission(settings.task_queue, settings.base_url, key, limits)
         pages = RequestPages(input_problems)
+        download = Download(manxue, files, settings.output).download
         worker = Worker(
             client,
             task_queue=settings.task_queue,
@@ -155,7 +162,7 @@ async def build_worker(settings: WorkerSettings, client: Client) -> AsyncIterato
                 assets.asset_state,
                 Submit(manxue).submit,
                 Poll(manxue).poll,
-                Download(manxue, fetcher, settings.output).download,
+                download,  # for runs of workers from before it had a queue of its own
                 Notify(poster, secrets).notify,
                 pages.read_page,
                 pages.check_page,
@@ -167,14 +174,26 @@ async def build_worker(settings: WorkerSettings, client: Client) -> AsyncIterato
             interceptors=workflow_interceptors(address),
             deployment_config=deployment,
             max_cached_workflows=settings.max_cached_workflows,
-            graceful_shutdown_timeout=timedelta(seconds=settings.shutdown_grace),
-            # By default a beat is held back for most of the heartbeat timeout; people watch downloads by them.
-            max_heartbeat_throttle_interval=timedelta(seconds=2),
+            max_concurrent_activities=ACTIVITIES,
+            graceful_shutdown_timeout=grace,
             # After a crash the next worker should not wait 10 s for the dead one's sticky queue.
             sticky_queue_schedule_to_start_timeout=timedelta(seconds=3),
         )
-        async with worker:
-            yield worker
+        downloads = Worker(
+            client,
+            task_queue=downloads_of(settings.task_queue),
+            activities=[download],
+            deployment_config=deployment,
+            max_concurrent_activities=settings.max_downloads,
+            graceful_shutdown_timeout=grace,
+            # By default a beat is held back for most of the heartbeat timeout; people watch downloads by them.
+            max_heartbeat_throttle_interval=timedelta(seconds=2),
+        )
+        async with worker, downloads:
+            try:
+                yield worker
+            finally:  # both at once: neither may take work while the other one's last activities end
+                await asyncio.gather(worker.shutdown(), downloads.shutdown())
 
 
 async def _serve(settings: WorkerSettings) -> None:

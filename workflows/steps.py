@@ -18,6 +18,7 @@ from manxue.asset_review import AssetReview, Kind
 from manxue.checked_request import CheckedRequest
 from workflows.contract import GenerateVideoInput
 from workflows.policies import ASK_ADMISSION, DOWNLOAD, POLL, POLL_PATIENCE, REVIEW_ASSETS, SUBMIT, VALIDATE, told
+from workflows.queues import downloads_of
 from workflows.run_state import RunState
 from workflows.summaries import assets
 
@@ -109,6 +110,7 @@ async def download(state: RunState) -> Downloaded:
         story=_story(state),
     )
     config = told(DOWNLOAD, f"download and check the video of task {state.task_id}", _priority(state.given))
+    config["task_queue"] = downloads_of(workflow.info().task_queue)
     return await workflow.execute_activity_method(Download.download, given, **config)
 
 
