@@ -4,10 +4,10 @@ import argparse
 import sys
 from pathlib import Path
 
-from benchmarks import encryption, noticing
+from benchmarks import encryption, memory, noticing
 from benchmarks.section import Section
 
-BENCHMARKS = {"noticing": noticing.run, "encryption": encryption.run}
+BENCHMARKS = {"noticing": noticing.run, "encryption": encryption.run, "memory": memory.run}
 """Name -> what runs it. A section's heading is its name."""
 REPORT = Path(__file__).with_name("report.md")
 _TITLE = "# Benchmarks\n\nWritten by `make bench`.\n"

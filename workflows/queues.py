@@ -1,4 +1,4 @@
-"""The task queues of a fleet. Runs are on the one that is set; downloads have a second, so that they delay nothing else."""
+"""The task queues of the workers: the one that is set, and a second for downloads, which must delay nothing else."""
 
 
 def downloads_of(task_queue: str) -> str:

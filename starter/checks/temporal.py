@@ -21,6 +21,7 @@ from starter.checks.admission import ADMISSION, admission
 from starter.diagnosis import Check, Finding, failed, ok, unknown
 from starter.display import span
 from workflows.contract import SEARCH_ATTRIBUTES
+from workflows.queues import downloads_of
 
 _SERVER, _NAMESPACE, _ATTRIBUTES, _WORKERS = "temporal", "namespace", "search attributes", "workers"
 _POLLS_EVERY = timedelta(seconds=75)
@@ -113,20 +114,26 @@ async def _search_attributes(client: Client) -> Finding:
 
 
 async def _workers(client: Client, task_queue: str) -> Finding:
-    kinds = (TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW, TaskQueueType.TASK_QUEUE_TYPE_ACTIVITY)
+    downloads = downloads_of(task_queue)
+    activity = TaskQueueType.TASK_QUEUE_TYPE_ACTIVITY
+    wanted = ((task_queue, TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW), (task_queue, activity), (downloads, activity))
     answers = await asyncio.gather(
         *(
             client.workflow_service.describe_task_queue(
                 DescribeTaskQueueRequest(
-                    namespace=client.namespace, task_queue=TaskQueue(name=task_queue), task_queue_type=kind
+                    namespace=client.namespace, task_queue=TaskQueue(name=queue), task_queue_type=kind
                 )
             )
-            for kind in kinds
+            for queue, kind in wanted
         )
     )
     now = datetime.now(UTC)
-    workflows, activities = ({p.identity: p for p in answer.pollers if _lives(p, now)} for answer in answers)
+    workflows, activities, fetching = ({p.identity: p for p in answer.pollers if _lives(p, now)} for answer in answers)
     both = [f"{name} (build {_build(workflows[name])})" for name in workflows if name in activities]
+    if both and not fetching:
+        return failed(
+            _WORKERS, f"none is polling task queue {downloads}, so no video is fetched: start a worker of this release"
+        )
     if both:
         return ok(_WORKERS, f"{len(both)} on task queue {task_queue}: {', '.join(sorted(both))}")
     return failed(

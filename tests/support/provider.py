@@ -26,6 +26,11 @@ from tests.support.video import mp4
 
 SIGNATURE = "sig=provider-secret-signature"
 
+_DRIP = 8 * 1024
+"""Bytes a second: the worker gives up on less than a quarter of that."""
+_PADDING = (4 * 1024 * 1024).to_bytes(4) + b"free" + bytes(4 * 1024 * 1024 - 8)
+"""A box of MP4 that players skip."""
+
 Answer = Response | dict[str, Any]
 
 
@@ -61,6 +66,8 @@ class Provider:
         """Name -> the content of `/media/<name>`, wherever users may keep theirs."""
         self.hold_file: dict[str, int] = {}
         """Word in the prompt -> the file stops coming after so many bytes, the connection staying open."""
+        self.drips: dict[str, threading.Event] = {}
+        """Word in the prompt -> the file comes just fast enough for minutes, and at full speed after this event."""
         self.ranges: dict[str, list[str | None]] = {}
         """Task id -> the `Range` of each request for its file."""
         self._server: uvicorn.Server
@@ -158,6 +165,8 @@ class Provider:
         assert "authorization" not in request.headers
         task = self.tasks[request.path_params["id"]]
         content = self.files.get(task.id) or mp4(*size(task.body), task.body["duration"])
+        dripping = next((event for word, event in self.drips.items() if word in str(task.body.get("prompt"))), None)
+        content += _PADDING if dripping else b""
         wanted = request.headers.get("range")
         self.ranges.setdefault(task.id, []).append(wanted)
         start = int(wanted.removeprefix("bytes=").removesuffix("-")) if wanted else 0
@@ -165,7 +174,8 @@ class Provider:
         if wanted:
             headers["Content-Range"] = f"bytes {start}-{len(content) - 1}/{len(content)}"
         stops = next((stop for word, stop in self.hold_file.items() if word in str(task.body.get("prompt"))), None)
-        return StreamingResponse(_stopping(content[start:], stops), 206 if wanted else 200, headers, "video/mp4")
+        body = _dripping(content[start:], dripping) if dripping else _stopping(content[start:], stops)
+        return StreamingResponse(body, 206 if wanted else 200, headers, "video/mp4")
 
     async def _medium(self, request: Request) -> Response:
         content = self.media.get(request.path_params["name"])
@@ -183,6 +193,13 @@ async def _stopping(content: bytes, stops: int | None) -> AsyncIterator[bytes]:
     yield content[:stops]
     if stops is not None:
         await asyncio.sleep(600)
+
+
+async def _dripping(content: bytes, full_speed: threading.Event) -> AsyncIterator[bytes]:
+    for start in range(0, len(content), _DRIP):
+        yield content[start : start + _DRIP]
+        if not full_speed.is_set():
+            await asyncio.sleep(1)
 
 
 @contextmanager

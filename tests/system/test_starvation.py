@@ -1,6 +1,7 @@
 """Downloads that take for ever delay nothing but downloads."""
 
 import asyncio
+import threading
 from pathlib import Path
 
 from temporalio.client import Client
@@ -22,28 +23,28 @@ async def test_a_run_gets_to_its_download_while_others_hold_all_slots(
         "MANXUE_MAX_DOWNLOADS": str(SLOTS),
         "MANXUE_SHUTDOWN_GRACE": "1",
     }
-    provider.hold_file["drips"] = 1000
+    full_speed = provider.drips["drips"] = threading.Event()
     runs = Runs(client, "starved")
-    try:
-        with worker_process(folder, env) as worker:
-            held = [await runs.start(request=request(f"drips {n}"), preview=False) for n in range(SLOTS + 2)]
-            await asyncio.gather(*(until_phase(handle, "downloading") for handle in held))
-            await _fetching(provider, SLOTS)
-            late = await runs.start(request=request("late"), preview=False)
-            await until_phase(late, "downloading")
-            assert len(_asked(provider)) == SLOTS, "no slot has become free meanwhile"
-            assert worker.stop() == 0
-    finally:
-        del provider.hold_file["drips"]
+    with worker_process(folder, env) as worker:
+        held = [await runs.start(request=request(f"drips {n}"), preview=False) for n in range(SLOTS + 2)]
+        await asyncio.gather(*(until_phase(handle, "downloading") for handle in held))
+        await _fetching(provider, SLOTS)
+        late = await runs.start(request=request("late"), preview=False)
+        await until_phase(late, "downloading")
+        fetching = _asked(provider)
+        assert len(fetching) == SLOTS, "no slot has become free meanwhile"
+        assert worker.stop() == 0
+    full_speed.set()
     with worker_process(folder, env):
         results = [await outcome(handle) for handle in [*held, late]]
     assert len({result["task_id"] for result in results}) == SLOTS + 3
+    assert all(provider.ranges[task][-1] for task in fetching), "what had come before the stop was kept"
     assert len(provider.creates_of("drips")) == SLOTS + 2, "nothing was paid twice"
 
 
 def _asked(provider: Provider) -> list[str]:
     """Tasks whose file was asked for."""
-    return [id for id in provider.ranges if "drips" in provider.tasks[id].body["prompt"]]
+    return [task for task in provider.ranges if "drips" in provider.tasks[task].body["prompt"]]
 
 
 async def _fetching(provider: Provider, count: int) -> None:

@@ -11,6 +11,7 @@ import yaml
 from settings import Settings, WorkerSettings
 from tests.support.deployment import SETTINGS
 from tests.support.processes import ROOT
+from workflows.queues import downloads_of
 
 FOLDER = ROOT / "deploy/kubernetes"
 TEMPORAL_TRIGGER = {
@@ -70,15 +71,17 @@ def test_workers_are_scaled_by_their_own_backlog_and_never_to_none() -> None:
     spec = read("scaledobject.yaml")["spec"]
     assert spec["scaleTargetRef"]["name"] == read("deployment.yaml")["metadata"]["name"]
     assert 1 <= spec["minReplicaCount"] < spec["maxReplicaCount"]
-    (trigger,) = spec["triggers"]
-    given = trigger["metadata"]
-    assert trigger["type"] == "temporal"
-    assert set(given) <= TEMPORAL_TRIGGER
-    assert all(isinstance(value, str) for value in given.values())  # KEDA takes nothing else
-    assert set(given["queueTypes"].split(",")) == {"workflow", "activity"}
-    assert given["taskQueue"] == environment().get("MANXUE_TASK_QUEUE", Settings.model_fields["task_queue"].default)
-    assert given["endpoint"] == environment()["TEMPORAL_ADDRESS"]
-    assert given["namespace"] == environment()["TEMPORAL_NAMESPACE"]
+    queue = environment().get("MANXUE_TASK_QUEUE", Settings.model_fields["task_queue"].default)
+    queues = {}
+    for trigger in spec["triggers"]:
+        given = trigger["metadata"]
+        assert trigger["type"] == "temporal"
+        assert set(given) <= TEMPORAL_TRIGGER
+        assert all(isinstance(value, str) for value in given.values())  # KEDA takes nothing else
+        assert given["endpoint"] == environment()["TEMPORAL_ADDRESS"]
+        assert given["namespace"] == environment()["TEMPORAL_NAMESPACE"]
+        queues[given["taskQueue"]] = set(given["queueTypes"].split(","))
+    assert queues == {queue: {"workflow", "activity"}, downloads_of(queue): {"activity"}}
 
 
 def test_all_select_the_pods_of_the_deployment() -> None:
