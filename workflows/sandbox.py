@@ -29,6 +29,7 @@ _RESTRICTIONS = SandboxRestrictions.default.with_passthrough_modules(
     "workflows.policies",
     "workflows.polling",
     "workflows.priority",
+    "workflows.queues",
     "workflows.rendering",
     "workflows.review_state",
     "workflows.run_input",
