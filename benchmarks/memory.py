@@ -18,7 +18,7 @@ _POLLS = 3
 _WATCHED = 20
 """Seconds over which processor time is counted."""
 _MOST = 600_000
-"""Bytes for each run that docs/sizing.md may count with."""
+"""Bytes for each run; more is a step back."""
 
 
 def run() -> Section:
