@@ -65,7 +65,11 @@ soak-upgrade: install ## Renders in flight while workers with other code take ov
 histories: install ## Record the histories that changes are tried on, before a release: make histories VERSION=0.2.0
 	$(BIN)/python -m tests.record_histories $(if $(VERSION),--version $(VERSION)) $(if $(INTO),--into $(INTO))
 
-bench: install ## Measure what is claimed of speed and cost into benchmarks/report.md: make bench BENCH=noticing
+.venv/bench: .venv/installed requirements-bench.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-bench.lock
+	@touch $@
+
+bench: install .venv/bench ## Measure what is claimed of speed and cost into benchmarks/report.md: make bench BENCH=noticing
 	$(BIN)/python -m benchmarks $(BENCH)
 
 schema: install ## Write the published contract from the models: schema/v1/*.json
@@ -75,6 +79,7 @@ lock: install ## Pin the newest versions that pyproject.toml allows, with hashes
 	$(BIN)/python -m pip install --quiet uv
 	$(BIN)/uv pip compile pyproject.toml --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-annotate --no-header -o requirements.lock
 	$(BIN)/uv pip compile pyproject.toml --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-annotate --no-header --extra local --extra dev -o requirements-dev.lock
+	$(BIN)/uv pip compile pyproject.toml --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-annotate --no-header --extra local --extra dev --extra bench --constraint requirements-dev.lock -o requirements-bench.lock
 
 audit: install ## Ask PyPI's advisories about every pinned version; needs the network, so it is no part of the gate
 	@test -x .venv/audit/bin/pip-audit || { $(PYTHON) -m venv .venv/audit && .venv/audit/bin/python -m pip install --quiet --disable-pip-version-check pip-audit; }

@@ -4,10 +4,14 @@ import argparse
 import sys
 from pathlib import Path
 
-from benchmarks import encryption, memory, noticing
+from benchmarks import encryption, machine, memory, noticing
 from benchmarks.section import Section
 
-BENCHMARKS = {"noticing": noticing.run, "encryption": encryption.run, "memory": memory.run}
+BENCHMARKS = {
+    "noticing": noticing.run,
+    "encryption": encryption.run,
+    "memory": memory.run,
+}
 """Name -> what runs it. A section's heading is its name."""
 REPORT = Path(__file__).with_name("report.md")
 _TITLE = "# Benchmarks\n\nWritten by `make bench`.\n"
@@ -18,13 +22,14 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("names", nargs="*", choices=[*BENCHMARKS, []], metavar="NAME", help=", ".join(BENCHMARKS))
     wanted = parser.parse_args().names or list(BENCHMARKS)
+    head = f"The last run: {', '.join(wanted)}. {machine.described()}"
     sections = _written()
     short = []
     for name in wanted:
         section: Section = BENCHMARKS[name]()
         sections[name] = section.text
         short += section.short
-    parts = [_TITLE, *(f"## {name}\n\n{text.strip()}\n" for name, text in sections.items())]
+    parts = [_TITLE + f"\n{head}\n", *(f"## {name}\n\n{text.strip()}\n" for name, text in sections.items())]
     REPORT.write_text("\n".join(parts))
     print(REPORT.read_text())
     for what in short:

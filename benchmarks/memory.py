@@ -1,13 +1,13 @@
 """What a waiting run costs a worker, in memory and processor time: a real worker, server and HTTP API."""
 
 import asyncio
-import os
 import tempfile
 from pathlib import Path
 
 from temporalio.client import Client
 from temporalio.contrib.pydantic import pydantic_data_converter
 
+from benchmarks.machine import cpu_seconds, pss_bytes
 from benchmarks.section import Section, table
 from tests.support.processes import API_KEY, DevServer, worker_process
 from tests.support.provider import Provider
@@ -56,10 +56,10 @@ async def _measured(server: DevServer, provider: Provider, folder: Path) -> Sect
             ]
             for handle in new:
                 await until(handle, lambda now: now["polls"] >= _POLLS)
-            started, pss[count] = count, _pss(worker.process.pid)
-        polls, busy = _polls(provider), _busy(worker.process.pid)
+            started, pss[count] = count, pss_bytes(worker.process.pid)
+        polls, busy = _polls(provider), cpu_seconds(worker.process.pid)
         await asyncio.sleep(_WATCHED)
-        polls, busy = _polls(provider) - polls, _busy(worker.process.pid) - busy
+        polls, busy = _polls(provider) - polls, cpu_seconds(worker.process.pid) - busy
     first, last = _STEPS[0], _STEPS[-1]
     each = (pss[last] - pss[first]) / (last - first)
     rows = [[str(count), f"{size / 1e6:.0f}"] for count, size in pss.items()]
@@ -75,15 +75,3 @@ async def _measured(server: DevServer, provider: Provider, folder: Path) -> Sect
 
 def _polls(provider: Provider) -> int:
     return sum(task.queries for task in provider.tasks.values())
-
-
-def _busy(pid: int) -> float:
-    """Seconds of processor time."""
-    fields = Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(") ")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-
-
-def _pss(pid: int) -> int:
-    """Bytes."""
-    lines = Path(f"/proc/{pid}/smaps_rollup").read_text(encoding="ascii").splitlines()
-    return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("Pss:"))

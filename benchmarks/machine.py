@@ -1,0 +1,34 @@
+"""What the figures of a report were measured on, and how processes are measured."""
+
+import os
+import platform
+import shutil
+from pathlib import Path
+
+_TICKS = os.sysconf("SC_CLK_TCK")
+
+
+def described() -> str:
+    """One sentence for the head of the report."""
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
+    return (
+        f"{os.cpu_count()} cores, {memory:.0f} GiB, {platform.system()}, Python {platform.python_version()}, "
+        f"load {os.getloadavg()[0]:.1f} at the start."
+    )
+
+
+def missing(*programs: str) -> list[str]:
+    """Those that are not on PATH."""
+    return [program for program in programs if shutil.which(program) is None]
+
+
+def cpu_seconds(pid: int) -> float:
+    """Processor time that the process has used since it began, without its children."""
+    fields = Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(") ")[2].split()
+    return (int(fields[11]) + int(fields[12])) / _TICKS
+
+
+def pss_bytes(pid: int) -> int:
+    """Proportional set size: pages shared with other processes count in part."""
+    lines = Path(f"/proc/{pid}/smaps_rollup").read_text(encoding="ascii").splitlines()
+    return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("Pss:"))
