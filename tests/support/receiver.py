@@ -52,9 +52,8 @@ class Receiver:
         """Bytes of endless bodies, as far as the system took them."""
         self.url = ""
         self._port = port
-        self._loop = asyncio.new_event_loop()
         self._listening = threading.Event()
-        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread = threading.Thread(target=lambda: asyncio.run(self._listen()), daemon=True)
 
     def start(self) -> "Receiver":
         """Listen."""
@@ -63,8 +62,8 @@ class Receiver:
         return self
 
     def stop(self) -> None:
-        """Stop listening."""
-        self._loop.call_soon_threadsafe(self._loop.stop)
+        """Stop listening, and break off what was not answered."""
+        self._loop.call_soon_threadsafe(self._stopping.set)
         self._thread.join(5)
 
     def at(self, path: str) -> list[Message]:
@@ -78,12 +77,13 @@ class Receiver:
                 await asyncio.sleep(0.05)
         return found
 
-    def _run(self) -> None:
-        asyncio.set_event_loop(self._loop)
-        server = self._loop.run_until_complete(asyncio.start_server(self._serve, "127.0.0.1", self._port))
+    async def _listen(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._stopping = asyncio.Event()
+        server = await asyncio.start_server(self._serve, "127.0.0.1", self._port)
         self.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
         self._listening.set()
-        self._loop.run_forever()
+        await self._stopping.wait()
         server.close()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
