@@ -75,7 +75,7 @@ class Execution:
         except TimeoutError as error:
             raise await self._silence() from error
         except RPCError as error:
-            if error.status in _SILENT:
+            if error.status in _SILENT or await self._failed_tasks():  # behind those the server lets nothing wait
                 raise await self._silence() from error
             raise NotPossible(error.message) from error
         except WorkflowQueryFailedError as error:
@@ -101,7 +101,7 @@ class Execution:
             raise await self._silence() from error
         except RPCError as error:
             if error.status is not RPCStatusCode.NOT_FOUND:
-                if await self._failed_tasks():  # the server refuses at once what would wait behind them
+                if await self._failed_tasks():
                     raise await self._silence() from error
                 raise
             raise NotPossible(f"it is closed already ({self.status})") from error
