@@ -73,10 +73,10 @@ class Execution:
             async with asyncio.timeout(self.patience):
                 return await self.handle.query(name, result_type=result_type)
         except TimeoutError as error:
-            raise self._silence() from error
+            raise await self._silence() from error
         except RPCError as error:
-            if error.status in _SILENT:
-                raise self._silence() from error
+            if error.status in _SILENT or await self._failed_tasks():  # behind those the server lets nothing wait
+                raise await self._silence() from error
             raise NotPossible(error.message) from error
         except WorkflowQueryFailedError as error:
             raise NotPossible(error.message) from error
@@ -98,20 +98,26 @@ class Execution:
         except WorkflowUpdateRPCTimeoutOrCancelledError as error:
             if isinstance(error.__cause__, asyncio.CancelledError):  # Ctrl-C
                 raise error.__cause__ from None
-            raise self._silence() from error
+            raise await self._silence() from error
         except RPCError as error:
             if error.status is not RPCStatusCode.NOT_FOUND:
+                if await self._failed_tasks():
+                    raise await self._silence() from error
                 raise
             raise NotPossible(f"it is closed already ({self.status})") from error
 
-    def _silence(self) -> NoWorkerAnswers:
-        failed = self.description.raw_description.pending_workflow_task.attempt - 1
-        if failed > 0:  # such as for want of an encryption key
+    async def _silence(self) -> NoWorkerAnswers:
+        if failed := await self._failed_tasks():  # such as for want of an encryption key
             return NoWorkerAnswers(
                 f"no worker of task queue {self.description.task_queue} gets on with it: its workflow task was tried "
                 f"{failed} time{'s' * (failed != 1)} in vain, and the worker's log says why"
             )
         return no_worker(self.description.task_queue, self.description.namespace)
+
+    async def _failed_tasks(self) -> int:
+        """How often its next workflow task has failed, as of now: perhaps because of what was just asked."""
+        now = await self.handle.describe()
+        return max(now.raw_description.pending_workflow_task.attempt - 1, 0)
 
 
 def no_worker(task_queue: str, namespace: str) -> NoWorkerAnswers:

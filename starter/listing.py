@@ -13,6 +13,7 @@ from temporalio.common import SearchAttributeKey
 from temporalio.service import RPCError, RPCStatusCode
 
 from activities.visibility import is_searchable, quoted
+from encryption import PayloadUnreadable
 from manxue.markdown import plain
 from workflows.contract import GENERATE_VIDEO, MEMO_SUMMARY
 
@@ -143,10 +144,13 @@ async def _listed(
     client: Client, execution: WorkflowExecution, starts: dict[str, datetime], turns: asyncio.Semaphore
 ) -> ListedRun:
     attributes = execution.typed_search_attributes
-    summary = (await execution.memo()).get(MEMO_SUMMARY)
-    if summary is None:
-        async with turns:
-            summary = await _static_summary(client, execution)
+    try:
+        summary = (await execution.memo()).get(MEMO_SUMMARY)
+        if summary is None:
+            async with turns:
+                summary = await _static_summary(client, execution)
+    except PayloadUnreadable as error:  # one run whose key is lost must not hide the others
+        summary = f"({error.message.partition(':')[0]})"
     return ListedRun(
         id=execution.id,
         state=_state(execution),

@@ -2,30 +2,23 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 import temporalio.service
-from temporalio.api.enums.v1 import IndexedValueType, TaskQueueType
+from temporalio.api.enums.v1 import IndexedValueType
 from temporalio.api.operatorservice.v1 import ListSearchAttributesRequest
-from temporalio.api.taskqueue.v1 import PollerInfo, TaskQueue
-from temporalio.api.workflowservice.v1 import (
-    DescribeNamespaceRequest,
-    DescribeTaskQueueRequest,
-    GetSystemInfoRequest,
-)
+from temporalio.api.workflowservice.v1 import DescribeNamespaceRequest, GetSystemInfoRequest
 from temporalio.client import Client
 from temporalio.service import RPCError, RPCStatusCode
 
 from connection import TemporalUnavailable, client_config, reach, usable_search_attributes
 from starter.checks.admission import ADMISSION, admission
+from starter.checks.workers import BUILDS, WORKERS, abandoned_builds, workers
 from starter.diagnosis import Check, Finding, failed, ok, unknown
 from starter.display import span
 from workflows.contract import SEARCH_ATTRIBUTES
-from workflows.queues import downloads_of
 
-_SERVER, _NAMESPACE, _ATTRIBUTES, _WORKERS = "temporal", "namespace", "search attributes", "workers"
-_POLLS_EVERY = timedelta(seconds=75)
-"""A worker that lives asks again at least once a minute; the server names a dead one for five."""
+_SERVER, _NAMESPACE, _ATTRIBUTES = "temporal", "namespace", "search attributes"
 _SHORT_RETENTION = timedelta(days=2)
 
 Look = Callable[[Client], Awaitable[Finding]]
@@ -46,8 +39,14 @@ def temporal_checks(task_queue: str) -> list[Check]:
 
         return Check(name, with_client)
 
-    async def workers(client: Client) -> Finding:
-        return await _workers(client, task_queue)
+    async def polling(client: Client) -> Finding:
+        return await workers(client, task_queue)
+
+    async def bound() -> Sequence[Finding]:
+        try:
+            return await abandoned_builds(await asyncio.shield(connected), task_queue)
+        except (TemporalUnavailable, RPCError):
+            return []
 
     async def admissions() -> Sequence[Finding]:
         try:
@@ -59,7 +58,8 @@ def temporal_checks(task_queue: str) -> list[Check]:
         check(_SERVER, _server, alone=True),
         check(_NAMESPACE, _namespace),
         check(_ATTRIBUTES, _search_attributes),
-        check(_WORKERS, workers),
+        check(WORKERS, polling),
+        Check(BUILDS, bound),
         Check(ADMISSION, admissions),
     ]
 
@@ -111,41 +111,3 @@ async def _search_attributes(client: Client) -> Finding:
     if missing:
         return failed(_ATTRIBUTES, f"not registered: {', '.join(missing)}; start a worker, or: manxue setup")
     return ok(_ATTRIBUTES, f"{', '.join(SEARCH_ATTRIBUTES)} are registered")
-
-
-async def _workers(client: Client, task_queue: str) -> Finding:
-    downloads = downloads_of(task_queue)
-    activity = TaskQueueType.TASK_QUEUE_TYPE_ACTIVITY
-    wanted = ((task_queue, TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW), (task_queue, activity), (downloads, activity))
-    answers = await asyncio.gather(
-        *(
-            client.workflow_service.describe_task_queue(
-                DescribeTaskQueueRequest(
-                    namespace=client.namespace, task_queue=TaskQueue(name=queue), task_queue_type=kind
-                )
-            )
-            for queue, kind in wanted
-        )
-    )
-    now = datetime.now(UTC)
-    workflows, activities, fetching = ({p.identity: p for p in answer.pollers if _lives(p, now)} for answer in answers)
-    both = [f"{name} (build {_build(workflows[name])})" for name in workflows if name in activities]
-    if both and not fetching:
-        return failed(
-            _WORKERS, f"none is polling task queue {downloads}, so no video is fetched: start a worker of this release"
-        )
-    if both:
-        return ok(_WORKERS, f"{len(both)} on task queue {task_queue}: {', '.join(sorted(both))}")
-    return failed(
-        _WORKERS,
-        f"none is polling task queue {task_queue}: start one with `manxue worker` or `manxue local`, or set "
-        "MANXUE_TASK_QUEUE as the workers have it",
-    )
-
-
-def _lives(poller: PollerInfo, now: datetime) -> bool:
-    return now - poller.last_access_time.ToDatetime(UTC) < _POLLS_EVERY
-
-
-def _build(poller: PollerInfo) -> str:
-    return poller.deployment_options.build_id or poller.worker_version_capabilities.build_id[:8] or "unknown"

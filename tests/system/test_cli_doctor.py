@@ -2,15 +2,20 @@
 
 import json
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 from socket import create_server
 
 import pytest
+from temporalio.client import Client
 
+from starter.checks import workers
 from tests.support.command_line import CommandLine, Told
 from tests.support.object_store import BUCKET, ObjectStore
-from tests.support.processes import API_KEY, DevServer, WorkerProcess, free_port
-from tests.support.provider import Provider
+from tests.support.processes import API_KEY, DevServer, WorkerProcess, free_port, worker_process
+from tests.support.provider import Provider, bad_gateway
+from tests.support.runs import FAST, Runs, request, until_phase
+from tests.support.worker_versions import set_current, temporal
 
 CHECKS = [
     "temporal", "namespace", "search attributes", "workers", "provider", "api key", "clock",
@@ -105,3 +110,36 @@ async def test_a_namespace_that_is_not_there_and_a_provider_that_is_none_are_tol
     assert "temporal operator namespace create -n nonsense" in texts(told)["namespace"]
     assert "could not be reached" in texts(told)["provider"]
     assert verdicts(told)["temporal"] == "ok"
+
+
+async def test_a_version_without_work_is_told_with_the_command_and_so_is_a_build_that_is_missed(
+    cli: CommandLine,
+    server: DevServer,
+    client: Client,
+    provider: Provider,
+    worker_env: dict[str, str],
+    folder: Path,
+    word: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    queue, name = "doctor-versions", "seen-by-doctor"
+    versions = {**worker_env, "MANXUE_TASK_QUEUE": queue, "MANXUE_DEPLOYMENT_NAME": name}
+    doctor = cli.with_(MANXUE_TASK_QUEUE=queue)
+    with worker_process(folder, {**versions, "MANXUE_BUILD_ID": "one"}):
+        before = await doctor.run("doctor", "--json")
+        assert verdicts(before)["workers"] == "failed"
+        await temporal(server, *texts(before)["workers"].partition(": temporal ")[2].split())
+        after = await doctor.run("doctor", "--json")
+        assert verdicts(after)["workers"] == "ok"
+        assert "(build one, current)" in texts(after)["workers"]
+        provider.on_create[word] = lambda _: bad_gateway()
+        held = await Runs(client, queue).start(request=request(word), poll=FAST)
+        await until_phase(held, "needs_decision")
+    with worker_process(folder, {**versions, "MANXUE_BUILD_ID": "two"}):
+        await set_current(server, name, "two")
+        monkeypatch.setattr(workers, "_POLLS_EVERY", timedelta())  # else a dead worker is taken for alive for a while
+        (missed,) = await workers.abandoned_builds(client, queue)
+        assert missed.verdict == "failed"
+        assert missed.text.startswith("one has no workers, and open runs that stay with it: 1.")
+        assert f"MANXUE_DEPLOYMENT_NAME={name} MANXUE_BUILD_ID=one" in missed.text
+        await held.terminate()

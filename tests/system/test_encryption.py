@@ -104,7 +104,7 @@ async def test_the_servers_database_has_nothing_readable_and_who_has_the_keys_re
             ("watch", four.finished.id, "--json"),
             ("schedule", "describe", f"{word}b"),
         )
-        keyless = await house.cli().run_all(("result", four.finished.id), ("list",))
+        refused, keyless = await house.cli().run_all(("result", four.finished.id), ("list",))
     finally:
         worker.stop()
     assert found(house.folder / "temporal.db") == set()
@@ -116,9 +116,10 @@ async def test_the_servers_database_has_nothing_readable_and_who_has_the_keys_re
     assert "RenderFailed: the provider could not render the video: the picture shows a person" in failed.err
     assert result["video"]["uri"] in watched.out
     assert "a sundial in the evening" in scheduled.out
-    for told in keyless:
-        assert told.code == 4
-        assert "encrypted with the key '2026-11', and there are no keys here" in told.err
+    assert (refused.code, keyless.code) == (4, 0)
+    assert "encrypted with the key '2026-11', and there are no keys here" in refused.err
+    assert "encrypted with the key '2026-11', and there are no keys here" in keyless.out
+    assert four.held.id in keyless.out
 
 
 async def test_another_service_sends_plain_json_and_sees_the_type_of_a_failure_without_keys(

@@ -157,6 +157,10 @@ def what_dashboard_and_alerts_ask_for_is_what_workers_export(story: Story) -> No
     asked = {name for _, query in queries() for name in re.findall(r"\b(?:manxue|temporal)_\w+(?=[{\[) ])", query)}
     assert len(asked) > 20
     assert asked <= exported, asked - exported
+    for place, query in queries():
+        of_downloads = [name for name in asked if f"{QUEUE}-downloads" in story.decided.labels(name, "task_queue")]
+        if "$task_queue" in query and any(name in query for name in of_downloads):
+            assert "($task_queue)(-downloads)?" in query, f"{place} leaves out the task queue of downloads"
 
 
 def what_workers_export_of_ours_is_shown_and_explained(story: Story) -> None:

@@ -57,7 +57,7 @@ def test_no_secret_is_written_down_and_none_can_be_committed() -> None:
     written = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
     for service in written["services"].values():
         for name, value in service.get("environment", {}).items():
-            assert not SECRET.search(name) or str(value).startswith("${"), name
+            assert not value or not SECRET.search(name) or str(value).startswith("${"), name
     assert {".env", "worker.env"} <= set((ROOT / ".gitignore").read_text().split())
     for name in (".env.example", "worker.env.example"):
         given = re.findall(r"^([A-Z_]+)=(.+)$", (ROOT / name).read_text(), re.M)
@@ -102,6 +102,19 @@ def test_the_emulator_is_what_the_workers_of_its_profile_call(services: dict[str
     assert given["MANXUE_BASE_URL"] == f"http://emulator:{options[options.index('--port') + 1]}"
 
 
+def test_the_codec_server_is_open_to_pages_of_the_web_ui_on_this_machine_alone(
+    services: dict[str, dict[str, Any]],
+) -> None:
+    codec, (ui,) = services["codec-server"], services["temporal-ui"]["ports"]
+    assert codec["command"] == ["codec-server", "--no-auth", "--origin", f"http://{ui['host_ip']}:{ui['published']}"]
+    assert codec["network_mode"] == "host", "so that its 127.0.0.1 is the browser's"
+    assert not codec["environment"]["MANXUE_API_KEY"]
+    (endpoint,) = re.findall(r"^# TEMPORAL_CODEC_ENDPOINT=(\S+)$", (ROOT / ".env.example").read_text(), re.M)
+    assert endpoint == "http://127.0.0.1:8234"
+    shown = resolved("--env-file", "emulator.env", TEMPORAL_CODEC_ENDPOINT=endpoint)["services"]["temporal-ui"]
+    assert shown["environment"]["TEMPORAL_CODEC_ENDPOINT"] == endpoint
+
+
 def test_a_create_call_is_never_cut_off(services: dict[str, dict[str, Any]]) -> None:
     worker = services["worker"]
     fields = WorkerSettings.model_fields
@@ -121,7 +134,7 @@ def test_what_is_mounted_from_here_exists_and_is_read_only(services: dict[str, d
 
 def test_the_database_is_reached_by_temporal_alone(stack: dict[str, Any], services: dict[str, dict[str, Any]]) -> None:
     assert stack["networks"]["database"]["internal"]
-    inside = {name for name, service in services.items() if "database" in service["networks"]}
+    inside = {name for name, service in services.items() if "database" in service.get("networks", ())}
     assert inside == {"postgresql", "temporal-schema", "temporal"}
     assert "ports" not in services["postgresql"]
 
