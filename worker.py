@@ -124,14 +124,16 @@ async def build_worker(settings: WorkerSettings, client: Client) -> AsyncIterato
     grace = timedelta(seconds=settings.shutdown_grace)
     # A server that has no Nexus, or where it is off, would refuse every poll for it.
     has_nexus = (await client.workflow_service.get_system_info(GetSystemInfoRequest())).capabilities.nexus
-    guard = AddressGuard(settings.allowed_networks, allowed_hosts=[result_host])
+    guard = AddressGuard(settings.allowed_networks)
+    # Results may come from a provider in a private network; what a user names may not lead there.
+    results_guard = AddressGuard(settings.allowed_networks, allowed_hosts=[result_host])
     async with (
         ManxueClient(
             settings.api_key.get_secret_value(), settings.base_url, settings.create_timeout, provider_calls.watch()
         ) as manxue,
         Fetcher(guard) as fetcher,
-        Fetcher(guard) as files,  # a pool of its own: downloads must not take the connections of the others
-        Poster(AddressGuard(settings.allowed_networks)) as poster,
+        Fetcher(results_guard) as files,  # a pool of its own: downloads must not take the others' connections
+        Poster(guard) as poster,
     ):
         key = settings.api_key.get_secret_value()
         secrets = [secret.get_secret_value() for secret in settings.webhook_secrets]

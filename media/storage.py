@@ -4,13 +4,19 @@ Nothing that exists is ever overwritten by something different.
 """
 
 import asyncio
+import errno
+import fcntl
 import hashlib
 import os
 import tempfile
 from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 BLOCK = 1024 * 1024
+_NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.ENOSYS)
+"""What file systems without hard links answer: exFAT, shares of Windows, many that object stores are mounted by."""
 
 
 class OutputUnavailable(Exception):
@@ -87,15 +93,32 @@ class Directory(Output):
         except FileExistsError:
             return False
         except OSError as error:
+            if error.errno in _NO_LINKS:
+                return self._rename(file, target)
             raise OutputUnavailable(f"{target} cannot be written: {error.strerror}") from error
         file.unlink()
-        self._sync_directory()
+        with self._opened() as directory:
+            os.fsync(directory)
         return True
 
-    def _sync_directory(self) -> None:
+    def _rename(self, file: Path, target: Path) -> bool:
+        """Look and rename are two steps: the lock keeps apart the workers that share it, those of one machine."""
+        try:
+            with self._opened() as directory:
+                fcntl.flock(directory, fcntl.LOCK_EX)
+                if os.path.lexists(target):
+                    return False
+                file.rename(target)
+                os.fsync(directory)
+        except OSError as error:
+            raise OutputUnavailable(f"{target} cannot be written: {error.strerror}") from error
+        return True
+
+    @contextmanager
+    def _opened(self) -> Iterator[int]:
         handle = os.open(self._path, os.O_RDONLY)
         try:
-            os.fsync(handle)
+            yield handle
         finally:
             os.close(handle)
 

@@ -1,11 +1,12 @@
 """What `manxue watch --json` says: one JSON object per line for each change of a run. Part of the contract."""
 
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, Field, RootModel
 
 from manxue.failure import Failure
+from starter.download_progress import DownloadProgress
 from workflows.contract import Progress, VideoResult
 
 
@@ -37,6 +38,11 @@ class Download(BaseModel):
     """1, or more after interruptions."""
     trouble: str | None
     """Why the attempt before this one failed."""
+
+    @classmethod
+    def of(cls, seen: DownloadProgress) -> Self:
+        """What is told of it."""
+        return cls(bytes=seen.bytes, length=seen.length, attempt=seen.attempt, trouble=seen.trouble)
 
 
 class DownloadLine(Line):

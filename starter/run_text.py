@@ -96,7 +96,7 @@ def ahead(moment: Moment, now: datetime) -> str | None:
     if moment.ended or progress is None:
         return None
     if progress.phase is Phase.DOWNLOADING:
-        return _downloading(moment, now)
+        return _downloading(moment.download, moment.rate, now)
     if progress.phase not in _AT_THE_PROVIDER:
         return None
     if progress.next_poll_at is None or progress.next_poll_at <= now:
@@ -108,11 +108,7 @@ def news(moment: Moment) -> str | None:
     """The run's own sentence, where it says more than the phase and the times do."""
     download, progress = moment.download, moment.progress
     if moment.phase == Phase.DOWNLOADING:
-        return (
-            clean(f"attempt {download.attempt - 1} failed: {download.trouble}")
-            if download and download.trouble
-            else None
-        )
+        return _failed(download) if download else None
     if progress and moment.phase in _AT_THE_PROVIDER and not progress.trouble:
         return None
     return clean(moment.message) or None
@@ -128,8 +124,17 @@ def line(moment: Moment, label: str, now: datetime) -> str:
     return ": ".join(filter(None, [label, moment.elapsed(now), *words]))
 
 
-def _downloading(moment: Moment, now: datetime) -> str | None:
-    download = moment.download
+def download_lines(download: DownloadProgress, now: datetime) -> list[tuple[str, str]]:
+    """A download as label and value: how far it is, and what went wrong with the attempt before."""
+    rows = {"download": _downloading(download, None, now), "trouble": _failed(download)}
+    return [(label, value) for label, value in rows.items() if value]
+
+
+def _failed(download: DownloadProgress) -> str | None:
+    return clean(f"attempt {download.attempt - 1} failed: {download.trouble}") if download.trouble else None
+
+
+def _downloading(download: DownloadProgress | None, rate: float | None, now: datetime) -> str | None:
     if download is None:
         return None
     if download.next_attempt_at and download.next_attempt_at > now:
@@ -139,10 +144,10 @@ def _downloading(moment: Moment, now: datetime) -> str | None:
     if download.bytes == download.length:
         return f"{size(download.bytes)} · checking the file"
     words = [f"{size(download.bytes)} of {size(download.length)}" if download.length else size(download.bytes)]
-    if moment.rate:
-        words.append(f"{size(int(moment.rate))}/s")
+    if rate:
+        words.append(f"{size(int(rate))}/s")
         if download.length:
-            words.append(f"{span((download.length - download.bytes) / moment.rate)} left")
+            words.append(f"{span((download.length - download.bytes) / rate)} left")
     return " · ".join(words)
 
 

@@ -13,11 +13,13 @@ from starter.cli.exit_codes import NOT_NOW, UNAVAILABLE, Stopped
 from starter.cli.session import Session, in_session
 from starter.cli.watch_lines import tell_changes
 from starter.cli.watching import show_result, wait_and_show, wait_and_show_all
+from starter.download_progress import DownloadProgress, read_download
+from starter.events import Download
 from starter.execution import NotPossible, NoWorkerAnswers
 from starter.listing import known
 from starter.outcome import RunFailed
 from starter.run import Run
-from starter.run_text import steps
+from starter.run_text import download_lines, steps
 from workflows.contract import Progress, Resolution
 
 RunId = Annotated[str, typer.Argument(metavar="ID", help="The workflow id, as `manxue generate` prints it.")]
@@ -33,10 +35,12 @@ def status(run_id: RunId, as_json: Json = False) -> None:
     async def work(session: Session) -> None:
         run = await session.find(run_id)
         progress, silence = await _asked(run)
+        download = await read_download(run.description)
         if as_json:
-            display.put(json.dumps({**known(run.description), **_answer(progress, silence)}, indent=2))
+            told = {"download": Download.of(download).model_dump()} if download else {}
+            display.put(json.dumps({**known(run.description), **_answer(progress, silence), **told}, indent=2))
         else:
-            _show_status(run, progress, session.link(run))
+            _show_status(run, progress, session.link(run), download)
         if silence and run.is_open:
             code = UNAVAILABLE if isinstance(silence, NoWorkerAnswers) else NOT_NOW
             raise Stopped(code, f"no progress to show: {silence}")
@@ -55,7 +59,9 @@ def _answer(progress: Progress | None, silence: Exception | None) -> dict[str, A
     return progress.model_dump(mode="json") if progress else {"message": str(silence)}
 
 
-def _show_status(run: Run, progress: Progress | None, link: str | None) -> None:
+def _show_status(
+    run: Run, progress: Progress | None, link: str | None, download: DownloadProgress | None = None
+) -> None:
     timeline = progress.timeline if progress else {}
     begun = min(timeline.values(), default=run.description.start_time)
     times = steps(timeline, run.description.close_time or datetime.now(UTC))
@@ -65,6 +71,7 @@ def _show_status(run: Run, progress: Progress | None, link: str | None) -> None:
         ("started", f"{display.clock(begun)}, {display.elapsed(begun)} ago"),
     ]
     rows += display.progress_lines(progress) if progress else []
+    rows += download_lines(download, datetime.now(UTC)) if download else []
     rows += [("times", times)] if times else []
     rows += [("web ui", link)] if link else []
     display.put_rows(rows)

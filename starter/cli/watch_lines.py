@@ -57,10 +57,7 @@ class _Lines:
         self._told.pop("no_worker", None)
         self._put(ProgressLine(id=self._run.id, at=_now(), progress=update))
         if download:
-            told = Download(
-                bytes=download.bytes, length=download.length, attempt=download.attempt, trouble=download.trouble
-            )
-            self._put(DownloadLine(id=self._run.id, at=_now(), download=told))
+            self._put(DownloadLine(id=self._run.id, at=_now(), download=Download.of(download)))
 
     def _put(self, line: AnyLine) -> None:
         content = line.model_dump(exclude=_CREEPING)

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 import shlex
 import socket
 from pathlib import Path
@@ -14,7 +15,7 @@ from tests.support.command_line import CommandLine, Told
 from tests.support.contract import said
 from tests.support.processes import DevServer, free_port
 from tests.support.provider import Provider, bad_gateway, size
-from tests.support.runs import Runs, outcome, until, until_phase
+from tests.support.runs import Runs, outcome, request, until, until_phase
 from tests.support.video import mp4
 from workflows.contract import Progress, VideoResult
 
@@ -273,6 +274,26 @@ async def test_ctrl_c_ends_the_watching_and_not_the_run(
     polls = (await until(handle, lambda now: True))["polls"]
     await until(handle, lambda now: now["polls"] > polls)
     stage["status"] = "completed"
+    await outcome(handle)
+
+
+async def test_status_says_why_a_download_does_not_come_to_its_end(
+    cli: CommandLine, runs: Runs, word: str, tmp_path: Path
+) -> None:
+    output = tmp_path / "videos"
+    handle = await runs.start(
+        {"request": request(word), "output": output.as_uri(), "poll": {"first": 3, "interval": 1}}
+    )
+    await until_phase(handle, "queued")
+    output.rmdir()
+    output.touch()  # a file has its place
+    await until_phase(handle, "downloading")
+    while "trouble" not in (shown := await cli.run("status", handle.id)).out:
+        await asyncio.sleep(0.5)
+    assert re.search(r"trouble +attempt \d+ failed: .*videos cannot be written", shown.out)
+    download = json.loads((await cli.run("status", handle.id, "--json")).out)["download"]
+    assert "cannot be written" in download["trouble"]
+    output.unlink()
     await outcome(handle)
 
 

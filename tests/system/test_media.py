@@ -134,3 +134,17 @@ async def test_an_address_that_is_not_public_is_refused(runs: Runs, provider: Pr
     (problem,), _ = await rejection(runs, provider, inside)
     assert (problem["field"], problem["rule"]) == ("first_image", "url")
     assert "not public" in problem["hint"]
+
+
+async def test_a_request_does_not_reach_the_providers_own_network(
+    folder: Path, worker_env: dict[str, str], client: Client, provider: Provider, word: str
+) -> None:
+    """Results may come from there, whatever the settings allow; media of a request may not."""
+    env = {**worker_env, "MANXUE_TASK_QUEUE": "strict", "MANXUE_ALLOWED_NETWORKS": ""}
+    inside = given(word, first_image=f"{provider.url}/a.png")
+    with worker_process(folder, env):
+        runs = Runs(client, "strict")
+        (problem,), _ = await rejection(runs, provider, inside)
+        result = await runs.result(given(f"{word}-text"))
+    assert "not public" in problem["hint"]
+    assert result["video"]["bytes"] > 0

@@ -1,0 +1,51 @@
+"""A directory of this machine as the output, on a file system with and without hard links."""
+
+import asyncio
+import errno
+import hashlib
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from media.storage import Directory
+
+
+@pytest.fixture(params=[None, errno.EPERM, errno.ENOTSUP, errno.ENOSYS], ids=["links", "exfat", "share", "fuse"])
+def no_links(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What `link` answers where there are none."""
+    number: int | None = request.param
+    if number is None:
+        return
+
+    def refuse(*arguments: Any, **options: Any) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(os, "link", refuse)
+
+
+@pytest.mark.usefixtures("no_links")
+async def test_nothing_that_exists_is_overwritten_by_something_else(tmp_path: Path) -> None:
+    """Ten files that want one name at the same time: each is kept whole, under a name of its own."""
+    output, contents = Directory(tmp_path), [f"video {number}".encode() for number in range(10)]
+    (tmp_path / "film.mp4").symlink_to("nowhere")
+
+    async def deliver(number: int, content: bytes) -> str:
+        file = tmp_path / f".{number}.part"
+        file.write_bytes(content)
+        names = ("film.mp4", "film-again.mp4", f"film-{number}.mp4")
+        return await output.deliver(file, hashlib.sha256(content).hexdigest(), names)
+
+    names = await asyncio.gather(*(deliver(*each) for each in enumerate(contents)))
+    assert names.count("film-again.mp4") == 1
+    assert "film.mp4" not in names
+    assert [(tmp_path / name).read_bytes() for name in names] == contents
+    assert not list(tmp_path.glob(".*"))
+
+
+@pytest.mark.usefixtures("no_links")
+async def test_what_was_delivered_before_a_crash_is_found_again(tmp_path: Path) -> None:
+    for _ in range(2):
+        assert await Directory(tmp_path).deliver_bytes(b"video", ("film.mp4", "other.mp4")) == "film.mp4"
+    assert [path.name for path in tmp_path.iterdir()] == ["film.mp4"]
