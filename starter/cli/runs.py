@@ -13,11 +13,12 @@ from starter.cli.exit_codes import NOT_NOW, UNAVAILABLE, Stopped
 from starter.cli.session import Session, in_session
 from starter.cli.watch_lines import tell_changes
 from starter.cli.watching import show_result, wait_and_show, wait_and_show_all
+from starter.download_progress import DownloadProgress, read_download
 from starter.execution import NotPossible, NoWorkerAnswers
 from starter.listing import known
 from starter.outcome import RunFailed
 from starter.run import Run
-from starter.run_text import steps
+from starter.run_text import Moment, ahead, news, steps
 from workflows.contract import Progress, Resolution
 
 RunId = Annotated[str, typer.Argument(metavar="ID", help="The workflow id, as `manxue generate` prints it.")]
@@ -36,7 +37,7 @@ def status(run_id: RunId, as_json: Json = False) -> None:
         if as_json:
             display.put(json.dumps({**known(run.description), **_answer(progress, silence)}, indent=2))
         else:
-            _show_status(run, progress, session.link(run))
+            _show_status(run, progress, await read_download(run.description), session.link(run))
         if silence and run.is_open:
             code = UNAVAILABLE if isinstance(silence, NoWorkerAnswers) else NOT_NOW
             raise Stopped(code, f"no progress to show: {silence}")
@@ -55,7 +56,7 @@ def _answer(progress: Progress | None, silence: Exception | None) -> dict[str, A
     return progress.model_dump(mode="json") if progress else {"message": str(silence)}
 
 
-def _show_status(run: Run, progress: Progress | None, link: str | None) -> None:
+def _show_status(run: Run, progress: Progress | None, download: DownloadProgress | None, link: str | None) -> None:
     timeline = progress.timeline if progress else {}
     begun = min(timeline.values(), default=run.description.start_time)
     times = steps(timeline, run.description.close_time or datetime.now(UTC))
@@ -65,11 +66,18 @@ def _show_status(run: Run, progress: Progress | None, link: str | None) -> None:
         ("started", f"{display.clock(begun)}, {display.elapsed(begun)} ago"),
     ]
     rows += display.progress_lines(progress) if progress else []
+    rows += [("download", told)] if progress and (told := _downloading(begun, progress, download)) else []
     rows += [("times", times)] if times else []
     rows += [("web ui", link)] if link else []
     display.put_rows(rows)
     if progress and progress.decision:
         display.say(display.decision_hint(run.id))
+
+
+def _downloading(begun: datetime, progress: Progress, download: DownloadProgress | None) -> str:
+    """How far it is, and what went wrong; only the server knows that while the activity is at work."""
+    moment = Moment(begun, progress.phase, progress.message, progress, download)
+    return " · ".join(filter(None, [news(moment), ahead(moment, datetime.now(UTC))])) if download else ""
 
 
 def watch(
@@ -131,7 +139,7 @@ def poll_now(run_id: RunId) -> None:
 
     async def work(session: Session) -> None:
         run = await session.find(run_id)
-        _show_status(run, Progress.model_validate(await run.poll_now()), session.link(run))
+        _show_status(run, Progress.model_validate(await run.poll_now()), None, session.link(run))
 
     in_session(work)
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 import shlex
 import socket
 from pathlib import Path
@@ -250,6 +251,20 @@ async def test_without_a_worker_a_run_starts_and_every_question_is_answered_in_t
     known = json.loads(told[3].out)
     assert (known["id"], known["status"], known["phase"]) == (word, "running", "starting")
     assert all(f"no worker is polling task queue {word}" in one.out + one.err for one in told)
+
+
+async def test_status_tells_what_goes_wrong_with_a_download(
+    cli: CommandLine, runs: Runs, provider: Provider, word: str
+) -> None:
+    gone = f"{provider.url}/gone.mp4"
+    provider.on_query[word] = lambda task: provider.status(task, "completed", video_url=gone)
+    run_id = (await cli.run("generate", "--detach", "--prompt", word, *QUICK)).out.strip()
+    handle = runs.client.get_workflow_handle(run_id)
+    await until_phase(handle, "downloading")
+    while "attempt" not in (told := await cli.run("status", run_id)).out:
+        await asyncio.sleep(0.5)
+    await handle.cancel()
+    assert re.search(r"\ndownload +attempt \d+ failed: the file's server answered 404", told.out)
 
 
 async def test_several_runs_are_watched_to_their_ends_and_told_in_the_order_asked_for(
