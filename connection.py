@@ -143,7 +143,7 @@ def _advice(error: Exception) -> str:
 
 def _reason(error: Exception) -> str:
     """The words of the operating system, or of TLS, inside what the SDK makes of them."""
-    said = re.findall(r'message: "([^"]+)"|(InvalidCertificate\(\w+)', str(error))
+    said = re.findall(r'(?:message|error): "([^"]+)"|(InvalidCertificate\(\w+)', str(error))
     return "".join(said[-1]).replace("(", ": ") if said else str(error)
 
 

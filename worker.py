@@ -216,7 +216,10 @@ def main() -> int:
         tracing.start("manxue-worker")
         logs.configure(settings.log_format, settings.log_level)
         asyncio.run(_serve(settings))
-    except (SettingsError, tracing.TracingUnusable, OutputInvalid, OutputUnavailable) as error:
+    except (OutputInvalid, OutputUnavailable) as error:
+        print(f"manxue worker: MANXUE_OUTPUT: {error}", file=sys.stderr)
+        return 2
+    except (SettingsError, tracing.TracingUnusable) as error:
         print(f"manxue worker: {error}", file=sys.stderr)
         return 2
     except TemporalUnavailable as error:

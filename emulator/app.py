@@ -62,7 +62,9 @@ def create_app(config: EmulatorConfig, ledger: Ledger) -> ASGIApp:
             await fetcher.close()
 
     handlers = {404: _no_handler, 405: _no_handler}
-    return with_connection(Starlette(routes=calls.routes(), lifespan=lifespan, exception_handlers=handlers))
+    app = Starlette(routes=calls.routes(), lifespan=lifespan, exception_handlers=handlers)
+    app.router.redirect_slashes = False
+    return with_connection(app)
 
 
 class _Calls:

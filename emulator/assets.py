@@ -11,7 +11,7 @@ from pydantic import ConfigDict
 
 from emulator.config import EmulatorConfig
 from emulator.faults import Faults
-from emulator.fetching import Fetcher, FetchFailed
+from emulator.fetching import UNMEASURED, Fetcher, FetchFailed, Recording
 from emulator.kept import Kept
 from emulator.rules import RuleBroken, is_web_url
 from manxue.vocabulary import ASSET_SCHEME
@@ -35,11 +35,13 @@ class Asset:
     kind: str
     url: str
     content: bytes
-    """An image's bytes. Videos and audios are looked at but not kept."""
+    """An image's bytes. Videos and audios are measured but not kept."""
     submitted: float
     """Unix seconds."""
     fault: str | None = None
     """One of the kind `asset` of `emulator.faults`."""
+    recording: Recording = UNMEASURED
+    """Of a video or an audio."""
 
 
 class Assets:
@@ -100,7 +102,7 @@ class Assets:
         return asset
 
     async def _submit(self, kind: str, url: str) -> Asset | FetchFailed | None:
-        content, fault = b"", self._faults.next("asset", url, url)
+        content, recording, fault = b"", UNMEASURED, self._faults.next("asset", url, url)
         if fault == "omitted":
             return None
         try:
@@ -111,10 +113,10 @@ class Assets:
             if kind == "Image":
                 content = await self._fetcher.picture(url)
             else:
-                await self._fetcher.check_reachable(url)
+                recording = await self._fetcher.recording(url)
         except FetchFailed as failure:
             return failure
-        asset = Asset(f"asset-{uuid4().hex}", kind, url, content, time.time(), fault)
+        asset = Asset(f"asset-{uuid4().hex}", kind, url, content, time.time(), fault, recording)
         self._assets[asset.id] = asset
         self._kept.put(asset.id, asset)
         return asset

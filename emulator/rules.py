@@ -22,6 +22,11 @@ from manxue.vocabulary import (
     VIDEO_MODELS,
 )
 
+MAX_SECONDS, MAX_BYTES = 15.0, 500 * 1024 * 1024
+"""Of all reference videos together, and of all reference audios."""
+_LAST_FRAME = 0.1
+"""Seconds by which a recording of 15 s may be longer: encoders end on a whole frame."""
+
 
 class RuleBroken(Exception):
     """The request is refused; the text says why."""
@@ -47,9 +52,9 @@ class Order:
         return tuple(url for url in (self.first_image, self.last_image) if url) + self.reference_images
 
     @property
-    def recordings(self) -> tuple[str, ...]:
-        """Reference videos, then reference audios."""
-        return self.reference_videos + self.reference_audios
+    def recordings(self) -> dict[str, tuple[str, ...]]:
+        """Reference videos and reference audios, by the field that they came in."""
+        return {"referenceVideos": self.reference_videos, "referenceAudios": self.reference_audios}
 
 
 def read_order(body: object) -> Order:
@@ -70,9 +75,17 @@ def read_order(body: object) -> Order:
     )
     if order.last_image and not order.first_image:
         raise RuleBroken("last_image requires first_image")
-    if order.first_image and (order.reference_images or order.recordings):
+    if order.first_image and (order.reference_images or any(order.recordings.values())):
         raise RuleBroken("first_image and last_image cannot be combined with reference media")
     return order
+
+
+def check_recordings(name: str, seconds: float, size: int) -> None:
+    """Judge the recordings of a field together; `size` is in bytes. Raises RuleBroken."""
+    if seconds > MAX_SECONDS + _LAST_FRAME:
+        raise RuleBroken(f"{name} last {seconds:.1f} s together, at most {MAX_SECONDS:g} s are allowed")
+    if size > MAX_BYTES:
+        raise RuleBroken(f"{name} have {size} bytes together, at most {MAX_BYTES} are allowed")
 
 
 def _choice(given: dict[str, Any], name: str, allowed: tuple[str, ...]) -> str:

@@ -13,14 +13,14 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from uuid import uuid4
 
-from emulator.assets import Assets
+from emulator.assets import Asset, Assets
 from emulator.config import EmulatorConfig
 from emulator.faults import Faults
 from emulator.fetching import Fetcher, FetchFailed
 from emulator.kept import Kept
 from emulator.ledger import Ledger
 from emulator.render import render
-from emulator.rules import Order
+from emulator.rules import Order, RuleBroken, check_recordings
 from manxue.vocabulary import ASSET_SCHEME
 
 FAIL_WORD = re.compile(r"\[fail(?::\s*(?P<reason>[^\]]*))?\]")
@@ -128,10 +128,10 @@ class Tasks:
         """The task of that id."""
         return self._tasks.get(task_id)
 
-    def _used_assets(self, order: Order) -> dict[str, bytes]:
+    def _used_assets(self, order: Order) -> dict[str, Asset]:
         media = {"Image": order.pictures, "Video": order.reference_videos, "Audio": order.reference_audios}
         return {
-            url: self._assets.find_active(url, kind).content
+            url: self._assets.find_active(url, kind)
             for kind, urls in media.items()
             for url in urls
             if url.startswith(ASSET_SCHEME)
@@ -142,14 +142,17 @@ class Tasks:
             try:
                 assets = self._used_assets(task.order)
                 pictures = [
-                    assets[url] if url in assets else await self._fetcher.picture(url) for url in task.order.pictures
+                    assets[url].content if url in assets else await self._fetcher.picture(url)
+                    for url in task.order.pictures
                 ]
-                for url in task.order.recordings:
-                    if url not in assets:
-                        await self._fetcher.check_reachable(url)
+                for name, urls in task.order.recordings.items():
+                    found = [
+                        assets[url].recording if url in assets else await self._fetcher.recording(url) for url in urls
+                    ]
+                    check_recordings(name, sum(one.seconds for one in found), sum(one.bytes for one in found))
                 await asyncio.to_thread(_render, task, pictures)
                 self._has_content(task, await asyncio.to_thread(_sha256, task.file))
-            except FetchFailed as failure:
+            except (FetchFailed, RuleBroken) as failure:
                 self._fail(task, f"reference media cannot be used: {failure}")
             except Exception as error:  # whatever a render dies of, its task must end
                 self._fail(task, f"render failed: {error}")

@@ -28,6 +28,8 @@ def media_url_problem(reference: str) -> str | None:
         return f"must not be empty; {_ALLOWED}"
     if any(c.isspace() or category(c) in ("Cc", "Cs") for c in reference):
         return "contains white space, a control character or half a surrogate pair; percent-encode it"
+    if reference.startswith("asset://"):  # its id is the provider's, and need not look like a host
+        return None if reference[8:].strip("/") else "has no asset id; write asset://{assetId}"
     try:
         parts = urlsplit(reference)
         host, port = parts.hostname, parts.port
@@ -38,8 +40,7 @@ def media_url_problem(reference: str) -> str | None:
             if not host or port == 0:
                 return "has no valid host and port; give the whole URL, such as https://example.com/a.png"
         case "asset":
-            if not parts.netloc:
-                return "has no asset id; write asset://{assetId}"
+            return "write asset://{assetId}, in small letters"
         case "assetid":
             return "assetId:// belongs to another product of the vendor; this API takes asset://{assetId}"
         case "s3" | "gs" | "az":

@@ -2,6 +2,7 @@
 ignored. A form that nobody described raises UnknownOutcome: never guess."""
 
 import re
+from math import isfinite
 from typing import Any
 
 from manxue.answers import (
@@ -161,10 +162,12 @@ def _is_asset_id(value: Any) -> bool:
 
 
 def _number(value: Any) -> float | None:
+    """A finite number; beside what was asked for, anything else is as good as left out."""
     try:
-        return None if value is None or isinstance(value, bool) else float(value)
-    except (TypeError, ValueError):
+        number = None if value is None or isinstance(value, bool) else float(value)
+    except (TypeError, ValueError, OverflowError):
         return None
+    return number if number is not None and isfinite(number) else None
 
 
 def _whole(value: Any) -> int | None:

@@ -121,7 +121,7 @@ def _compare(facts: VideoFacts, expected: Expected) -> None:
     if expected.durations and all(
         abs(facts.duration - seconds) > _DURATION_TOLERANCE for seconds in expected.durations
     ):
-        wanted = " or ".join(f"{seconds:g} s" for seconds in expected.durations)
+        wanted = " or ".join(dict.fromkeys(f"{seconds:g} s" for seconds in expected.durations))
         raise VideoInvalid(f"the video lasts {facts.duration:.2f} s where {wanted} were expected")
     size = f"{facts.width}x{facts.height}"
     if pixels := _PIXELS.get(expected.resolution):

@@ -15,7 +15,7 @@ from manxue.failure import FailureDetails, FailureType
 from manxue.problem import Problem
 from manxue.vocabulary import Mode
 from workflows.delivery import Preview, Provider, Video
-from workflows.input_fields import Duration, FairnessKey, Seconds, StrictInput, TaskId
+from workflows.input_fields import Duration, FairnessKey, Interval, Seconds, StrictInput, TaskId
 from workflows.notification import NotificationReport, NotifyEvent, NotifyTarget, NotifyTargets
 from workflows.template import Numbering, Template
 
@@ -86,9 +86,9 @@ class Poll(StrictInput):
 
     first: Duration | None = None
     """From the accepted submission to the first question."""
-    interval: Seconds | None = None
+    interval: Interval | None = None
     """Between questions at first; it grows to `max_interval`."""
-    max_interval: Seconds | None = None
+    max_interval: Interval | None = None
     """The longest time between questions; not shorter than `interval`."""
 
     @model_validator(mode="after")

@@ -63,7 +63,16 @@ def _known_year(moment: datetime) -> datetime:
 _LONGEST = timedelta(days=30)
 
 
-def _length_of_time(least: int) -> WithJsonSchema:
+def _between(least: float) -> AfterValidator:
+    def check(value: timedelta) -> timedelta:
+        if not timedelta(seconds=least) <= value <= _LONGEST:
+            raise PydanticCustomError("greater_than", f"must be {least:g} s to {_LONGEST.days} days")
+        return value
+
+    return AfterValidator(check)
+
+
+def _length_of_time(least: float) -> WithJsonSchema:
     """How a duration is sent: pydantic's own schema knows nothing of numbers."""
     iso = {"type": "string", "pattern": r"^\+?PT?[0-9]", "description": "ISO 8601, such as PT30S."}
     number = {
@@ -75,11 +84,10 @@ def _length_of_time(least: int) -> WithJsonSchema:
     return WithJsonSchema({"anyOf": [iso, number]})
 
 
-Duration = Annotated[
-    timedelta, BeforeValidator(_no_bool), Field(ge=timedelta(0), le=_LONGEST), _length_of_time(least=0)
-]
+Duration = Annotated[timedelta, BeforeValidator(_no_bool), _between(0), _length_of_time(least=0)]
 """An ISO 8601 string such as `PT30S`, or a number of seconds; at most 30 days."""
-Seconds = Annotated[Duration, Field(ge=timedelta(seconds=1)), _length_of_time(least=1)]
+Seconds = Annotated[timedelta, BeforeValidator(_no_bool), _between(1), _length_of_time(least=1)]
+Interval = Annotated[timedelta, BeforeValidator(_no_bool), _between(0.1), _length_of_time(least=0.1)]
 TaskId = Annotated[
     str, AfterValidator(_task_id), Field(json_schema_extra={"minLength": 1, "maxLength": LONGEST, "pattern": r"^\S+$"})
 ]

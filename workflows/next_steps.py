@@ -27,7 +27,9 @@ NEXT_STEPS: dict[str, str] = {
     FailureType.RENDER_FAILED: (
         "Change the prompt or the media that the provider's reason names. A new run is a new render, billed anew."
     ),
-    FailureType.RESULT_INCOMPLETE: "The provider has finished but gives no video: ask again later, or ask the vendor.",
+    FailureType.RESULT_INCOMPLETE: (
+        "The provider gives no video, or no useful answer: ask again later, or ask the vendor."
+    ),
     FailureType.DEADLINE_EXCEEDED: (
         "The render goes on at the provider and is billed: fetch it later instead of ordering it again."
     ),

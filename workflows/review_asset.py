@@ -44,8 +44,7 @@ from workflows.review_state import ReviewState, read_request
 from workflows.run_input import NO_ARGUMENT
 
 _ENDING = "ReviewEnding"
-_MOST_REFERENCES = 20
-"""In the memo, of all that one content has."""
+_OF_THE_ADDRESS = "a-refused-upload-is-of-its-address"
 _UPLOADS = 3
 """How often an asset is submitted that the provider's answer left out, or that lapsed during its review."""
 
@@ -157,6 +156,7 @@ class ReviewAsset:
             asset,
             **told(UPLOAD_ASSETS, f"submit the {asset.kind} for review"),
         )
+        self._state.uploaded(redact(asset.reference), answer.refusal)
         return answer.asset_id, answer.refusal
 
     async def _look_up(self, asset_id: str) -> AssetState | None:
@@ -203,22 +203,23 @@ class ReviewAsset:
         if self._canceled:
             raise ApplicationError("the review was cancelled; ask again in a moment", type=_ENDING)
         state.asked_at = workflow.now()
-        state.asset = state.asset.model_copy(update={"reference": asked.reference})
-        self._remember(redact(asked.reference))
+        address = redact(asked.reference)
+        if address not in state.refused_as:
+            state.asset = state.asset.model_copy(update={"reference": asked.reference})
+        self._remember(address)
         await workflow.wait_condition(lambda: not self._looking)
         if state.review.state == "active" and state.looked_at and workflow.now() > state.looked_at + LOOK_AGAIN_AFTER:
             await self._look_again(str(state.review.asset_id))
+        if state.review.state == "refused" and state.is_untried(address) and workflow.patched(_OF_THE_ADDRESS):
+            self._enter(self._new("reviewing"))
         if state.review.state == "reviewing" and asked.waiter:
             state.waiters.append(asked.waiter)
         return state.review
 
     def _remember(self, reference: str) -> None:
         """Where lists look for it. Costs an event the first time only."""
-        references = self._state.references
-        if reference not in references and len(references) < _MOST_REFERENCES:
-            references.append(reference)
-            if len(references) > 1:  # the first one is in the memo from the start
-                workflow.upsert_memo(self._memo())
+        if self._state.remember(reference) and len(self._state.references) > 1:  # the first is in the memo already
+            workflow.upsert_memo(self._memo())
 
     async def _look_again(self, asset_id: str) -> None:
         self._looking = True

@@ -1,6 +1,7 @@
 """Any JSON at all, read as the input of `GenerateVideo`: never an exception, always a list of what is wrong."""
 
 import json
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -47,6 +48,7 @@ _HINTS_BY_TYPE = {
     "model": "must be a JSON object",
     "dict": "must be a JSON object",
     "list": "must be a list",
+    "tuple": "must be a list",
     "timezone": "must have an offset from UTC: `Z`, or as in `2026-11-25T09:00:00+01:00`",
     "datetime": "must be a time as in `2026-11-25T09:00:00Z`",
 }
@@ -224,7 +226,13 @@ def _hint(kind: str, message: str) -> str:
         if kind.startswith(f"{start}_") and kind not in _RULES:
             return hint
     message = message.removeprefix("Value error, ").replace("Input should be", "must be")
+    message = re.sub(r"^(Tuple|List|String) should|(,| after validation,) not \d+$", _of_sizes, message)
     return message[:1].lower() + message[1:]
+
+
+def _of_sizes(words: re.Match[str]) -> str:
+    """Pydantic names Python's types, and how it works."""
+    return "must" if words[1] else ""
 
 
 def continued_state(raw: RawValue | ArgumentCount) -> RunState | None:

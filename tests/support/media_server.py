@@ -96,7 +96,7 @@ class MediaServer:
         if served.busy and not wanted:
             served.busy, status = served.busy - 1, 503
         if wanted and served.ranges and not served.status:
-            first, last = (int(part) for part in wanted.removeprefix("bytes=").split("-"))
+            first, last = (int(part or len(content)) for part in wanted.removeprefix("bytes=").split("-"))
             total, content = len(content), content[first : last + 1]
             status = 206 if content else 416
             headers["Content-Range"] = f"bytes {first}-{first + len(content) - 1}/{total}"

@@ -211,6 +211,13 @@ async def test_without_a_server_every_command_says_so_in_one_sentence_at_once(no
         assert "manxue local" in sentence
 
 
+async def test_a_host_that_does_not_exist_is_said_in_the_words_of_the_system(nowhere: CommandLine) -> None:
+    told = await nowhere.with_(TEMPORAL_ADDRESS="nobody.invalid:7233").run("status", "x")
+    assert told.code == 4
+    assert "no Temporal server answers at nobody.invalid:7233 (failed to lookup address" in told.err
+    assert "ConnectError" not in told.err
+
+
 async def test_a_server_that_never_answers_is_given_up_in_seconds(nowhere: CommandLine) -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         address = f"127.0.0.1:{silent.getsockname()[1]}"

@@ -143,6 +143,13 @@ async def test_what_cannot_listen_or_write_or_start_says_so_in_one_sentence(
     assert running_in(cli.folder) == {}
 
 
+async def test_a_worker_whose_output_is_no_place_names_the_setting(server: DevServer, cli: CommandLine) -> None:
+    env = {"TEMPORAL_ADDRESS": server.address, "MANXUE_API_KEY": API_KEY}
+    told = await cli.with_(**env, MANXUE_OUTPUT="ftp://videos/").run("worker")
+    assert told.code == 2
+    assert told.err.startswith("manxue worker: MANXUE_OUTPUT: must be file:///dir/, s3://bucket/prefix/")
+
+
 async def test_a_port_that_is_none_is_refused(cli: CommandLine) -> None:
     told = await cli.run_all(("emulator", "--port", "99999"), ("local", "--port", "0"), ("local", "--ui-port", "65536"))
     assert [(one.code, one.out) for one in told] == [(2, "")] * 3

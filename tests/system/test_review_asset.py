@@ -68,6 +68,24 @@ async def test_a_refusal_is_remembered_and_explained_to_each_caller(
     assert uploads_of(provider, word) == [url]
 
 
+async def test_an_address_that_is_refused_at_upload_is_no_verdict_on_what_lies_there(
+    runs: Runs, provider: Provider, word: str
+) -> None:
+    colour = f"#{hash((word, 0)) & 0xFFFFFF:06x}"
+    private, public = (provider.image(f"{word}-{name}.png", colour) for name in ("private", "public"))
+    said = "the URL cannot be fetched"
+    provider.on_upload = lambda urls: uploaded(urls, {url: said for url in urls if "private" in url})
+    try:
+        for _ in range(2):
+            failure = await runs.failure(request=request(word, first_image=private), poll=FAST)
+            assert failure.details[0]["assets"] == {private: said}
+        result = await runs.result(request=request(word, first_image=public), poll=FAST)
+    finally:
+        provider.on_upload = None
+    assert result["assets"].keys() == {public}
+    assert uploads_of(provider, word) == [private, public]
+
+
 async def test_a_worker_killed_during_the_review_changes_nothing(
     client: Client, folder: Path, worker_env: dict[str, str], provider: Provider, word: str, states: dict[str, str]
 ) -> None:

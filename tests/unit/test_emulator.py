@@ -20,6 +20,7 @@ from emulator.samples import sample_image
 from emulator.server import EmulatorServer
 from manxue.vocabulary import ASSET_STATUS_PATH, ASSET_UPLOAD_PATH, CREATE_PATH, MODELS, RESULT_PATH, VIDEO_MODELS
 from tests.support.caller import BASE, KEY, URL, Caller
+from tests.support.media_server import MediaServer, audio
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -217,6 +218,20 @@ async def test_media_that_cannot_be_fetched_fail_the_task(caller: Caller, field:
     assert "404" in answer["error"]
 
 
+async def test_recordings_that_are_too_long_together_fail_the_task(caller: Caller) -> None:
+    files = MediaServer().start()
+    try:
+        long = [files.serve(f"{name}.mp3", audio(seconds=8)) for name in "ab"]
+        asset_id = (await caller.upload(audioUrls=long))["items"][0]["assetId"]
+        await caller.reviewed(asset_id)
+        for together in (long, [long[0], f"asset://{asset_id}"]):
+            answer = await caller.ended(await caller.create(prompt="x", referenceAudios=together))
+            assert answer["status"] == "failed"
+            assert "referenceAudios last 16." in answer["error"]
+    finally:
+        files.stop()
+
+
 async def test_an_upload_can_succeed_in_part(caller: Caller) -> None:
     missing, text = f"{caller.sample}/missing", str(caller.open.base_url.join("/_emulator/ledger"))
     wrong = [missing, text, "http://127.0.0.1:1/", "asset://x"]
@@ -252,7 +267,12 @@ async def test_an_asset_can_be_used_only_after_its_review_and_as_what_it_is() ->
 
 async def test_what_does_not_exist_answers_404_in_json(caller: Caller) -> None:
     assert (await caller.http.get(RESULT_PATH.format(id="x"))).json()["code"] == -1
-    for method, path in (("GET", "/v2/x"), ("GET", CREATE_PATH), ("GET", "/samples/cat.png")):
+    for method, path in (
+        ("GET", "/v2/x"),
+        ("GET", CREATE_PATH),
+        ("POST", f"{CREATE_PATH}/"),
+        ("GET", "/samples/cat.png"),
+    ):
         answer = await caller.http.request(method, path)
         assert answer.status_code == 404
         assert answer.json() == {"message": f"No handler found for {method} {path}"}

@@ -58,6 +58,7 @@ def pairs(problems: list[Problem]) -> list[tuple[str, str]]:
         ({"first_image": "https://cdn.example.com:99999/a.png"}, "first_image", "url", ["port"]),
         ({"first_image": "s3://bucket"}, "first_image", "url", ["bucket", "key"]),
         ({"image": "assetId://asset-1"}, "image", "url", ["asset://"]),
+        ({"image": "ASSET://asset-1"}, "image", "url", ["asset://"]),
         ({"image": A, "first_image": B}, "image", "conflict", ["first_image"]),
         ({"image": A, "lastFrameImage": A, "last_image": B}, "lastFrameImage", "conflict", ["last_image"]),
         ({"last_image": A}, "last_image", "requires", ["first_image"]),
@@ -98,7 +99,7 @@ def test_a_broken_rule_names_the_field_as_written_and_says_what_to_do(
         ({"image": A, "lastFrameImage": B}, "first_last_frame", {"first_image": A, "last_image": B}),
         ({"referenceImages": [A] * 9}, "image_reference", {"referenceImages": [A] * 9}),
         ({"referenceVideos": ["s3://b/k.mp4"]}, "video_reference", {"referenceVideos": ["s3://b/k.mp4"]}),
-        ({"referenceAudios": ["asset://v"]}, "audio_reference", {"referenceAudios": ["asset://v"]}),
+        ({"referenceAudios": ["asset://v:1"]}, "audio_reference", {"referenceAudios": ["asset://v:1"]}),
         (
             {"referenceImages": [A], "referenceAudios": ["gs://b/k"]},
             "multimodal_reference",

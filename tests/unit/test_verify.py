@@ -91,6 +91,7 @@ SAID: dict[str, tuple[Callable[[], bytes], Expected]] = {
     "the file is mp3 without a video stream": (audio, ANY),
     r"packet \d+ of the video is corrupt": (lambda: video(padding=2000)[:200_000], ANY),
     "the video lasts 2.00 s where 5 s were expected": (lambda: mp4(1280, 720, 2), P720),
+    "the video lasts 2.00 s where 4 s were expected": (lambda: mp4(1280, 720, 2), Expected("", None, (4, 4.0))),
     "the video lasts 2.00 s where 5 s or 9 s were expected": (lambda: mp4(1280, 720, 2), Expected("", None, (5, 9))),
     "the video is 320x240, which is not 720p": (video, P720),
     "the video is 720x1280, which is not 16:9": (lambda: mp4(720, 1280, 5), P720),
