@@ -197,6 +197,10 @@ class GenerateVideo:
         if not state.poll_requested:
             upgrade.continue_as_new(ContinuedRun(continued=state))
 
+    def current_details(self) -> str:
+        """For the Web UI."""
+        return self._journal.details()
+
     @workflow.query(name=PROGRESS_QUERY, description="Where the run is, as a Progress object")
     def progress(self) -> Progress:
         """Where the run is."""
