@@ -56,7 +56,7 @@ from workflows.queues import downloads_of
 from workflows.request_page import KeepRequestPage
 from workflows.review_asset import ReviewAsset
 from workflows.run_input import input_problems
-from workflows.sandbox import runner
+from workflows.runner import runner
 from workflows.server_address import ServerAddressInterceptor
 
 log = structlog.stdlib.get_logger("worker")
