@@ -48,6 +48,7 @@ from telemetry import provider_calls, tracing
 from telemetry.metrics import Exporter, start_exporter
 from workflows.admit_renders import AdmitRenders
 from workflows.argument_count import ArgumentCountInterceptor
+from workflows.current_details import CurrentDetailsInterceptor
 from workflows.deliver_notification import DeliverNotification
 from workflows.generate_batch import GenerateBatch
 from workflows.generate_video import GenerateVideo
@@ -55,7 +56,7 @@ from workflows.queues import downloads_of
 from workflows.request_page import KeepRequestPage
 from workflows.review_asset import ReviewAsset
 from workflows.run_input import input_problems
-from workflows.sandbox import runner
+from workflows.runner import runner
 from workflows.server_address import ServerAddressInterceptor
 
 log = structlog.stdlib.get_logger("worker")
@@ -69,7 +70,7 @@ ACTIVITIES = 300
 
 def workflow_interceptors(address: str) -> list[Interceptor]:
     """What stands between Temporal and the workflows. `address` is the server's."""
-    return [ArgumentCountInterceptor(), ServerAddressInterceptor(address)]
+    return [ArgumentCountInterceptor(), ServerAddressInterceptor(address), CurrentDetailsInterceptor()]
 
 
 async def run_worker(

@@ -28,6 +28,7 @@ from manxue.admission import (
     Overview,
     Queue,
 )
+from workflows import policies
 from workflows.admission_details import admission_details
 from workflows.admission_state import AdmissionState, Grant, Holder
 from workflows.failures import cause_of
@@ -36,9 +37,7 @@ from workflows.policies import (
     ADMISSIONS_AT_ONCE,
     BOUNDED_PATIENCE,
     EARLIER_ADMISSION,
-    EVENTS_PER_ADMISSION_RUN,
     LEFT_SLOTS,
-    LOOK_AT_SLOTS,
     POLL,
     POLL_PATIENCE,
     told,
@@ -76,9 +75,8 @@ class AdmitRenders:
             await self._remember()
         while True:
             self._decide()
-            self._show()
             # Before anything is awaited: under load there is always something in the inbox after it.
-            if self._look is None and workflow.info().get_current_history_length() >= EVENTS_PER_ADMISSION_RUN:
+            if self._look is None and workflow.info().get_current_history_length() >= policies.EVENTS_PER_ADMISSION_RUN:
                 workflow.continue_as_new(self._state)
             if self._state.untold:
                 await self._tell()
@@ -86,7 +84,7 @@ class AdmitRenders:
             if self._is_idle():
                 return
             if self._state.is_full and self._look is None and workflow.time() >= self._next_look:
-                self._next_look = workflow.time() + LOOK_AT_SLOTS.total_seconds()
+                self._next_look = workflow.time() + policies.LOOK_AT_SLOTS.total_seconds()
                 self._look = asyncio.create_task(self._look_at_slots())
             await self._pause()
 
@@ -208,8 +206,9 @@ class AdmitRenders:
         except ValidationError:
             workflow.logger.warning("admission.forgotten", extra={"why": "its state cannot be read"})
 
-    def _show(self) -> None:
-        workflow.set_current_details(admission_details(self._state.overview(), workflow.now()))
+    def current_details(self) -> str:
+        """For the Web UI."""
+        return admission_details(self._state.overview(), workflow.now())
 
     @workflow.signal(name=ASK_SIGNAL, description="A run wants to send a create call: an Ask")
     def ask(self, ask: Ask) -> None:

@@ -22,13 +22,11 @@ class BatchJournal:
     def resume(self, state: BatchState) -> None:
         """Go on where an earlier run of the chain continued as new."""
         self.state, self.open = state, True
-        self._show()
 
     def enter(self, phase: BatchPhase, message: str) -> None:
         """A phase begins."""
         self.open = True
         self.state.phase, self.state.since, self.state.message = phase, workflow.now(), message
-        self._show()
 
     def end(self, phase: BatchPhase, message: str) -> None:
         """The batch is over; the memo says so where nothing else can, in lists and after a cancellation."""
@@ -38,7 +36,6 @@ class BatchJournal:
     def record(self, end: RunEnd) -> None:
         """A run is over."""
         self.state.record(end)
-        self._show()
 
     def _message(self) -> str:
         ended = self.state.completed + self.state.failed + self.state.canceled
@@ -77,8 +74,8 @@ class BatchJournal:
         state = self.state
         return BatchResult(counts=state.counts(), failures=state.failures, failure_types=state.failure_types)
 
-    def _show(self) -> None:
-        """Costs no event; read by the Web UI as Markdown."""
+    def details(self) -> str:
+        """The current details."""
         state = self.state
         counts = state.counts()
         since = f"{state.since:%Y-%m-%d %H:%M:%S} UTC"
@@ -94,7 +91,7 @@ class BatchJournal:
         if state.failures:
             latest = reversed(state.failures[-_FAILURES_SHOWN:])
             lines += ["", "**Latest failures**", "", *map(_line, latest)]
-        workflow.set_current_details("\n".join(lines))
+        return "\n".join(lines)
 
 
 def _line(end: RunEnd) -> str:

@@ -8,7 +8,7 @@ from temporalio.exceptions import ActivityError, ApplicationError, is_cancelled_
 
 from manxue.batch import BatchLine, RunEnd
 from manxue.failure import FailureType
-from workflows import batch_pages, upgrade
+from workflows import batch_pages, policies, upgrade
 from workflows.batch_contract import (
     BATCH_PROGRESS_QUERY,
     GENERATE_BATCH,
@@ -23,7 +23,6 @@ from workflows.batch_input import continued_batch, read_batch_input, read_concur
 from workflows.batch_journal import BatchJournal
 from workflows.batch_state import ContinuedBatch
 from workflows.batch_window import Window
-from workflows.policies import EVENTS_PER_BATCH_RUN
 from workflows.run_input import NO_ARGUMENT, ArgumentCount
 
 _STARTS_AT_ONCE = 10
@@ -121,6 +120,10 @@ class GenerateBatch:
             await self._window.cancel()
         self._journal.end(BatchPhase.CANCELED, f"The batch was cancelled: {self._journal.told()}.")
 
+    def current_details(self) -> str:
+        """For the Web UI."""
+        return self._journal.details()
+
     @workflow.query(name=BATCH_PROGRESS_QUERY, description="Where the batch is, as a BatchProgress object")
     def progress(self) -> BatchProgress:
         """Where the batch is."""
@@ -162,5 +165,5 @@ class GenerateBatch:
 def _must_move() -> bool:
     """Whether the history is long enough, by its size too, since requests can be large; or an upgrade is due."""
     info = workflow.info()
-    is_long = info.get_current_history_length() >= EVENTS_PER_BATCH_RUN or info.is_continue_as_new_suggested()
+    is_long = info.get_current_history_length() >= policies.EVENTS_PER_BATCH_RUN or info.is_continue_as_new_suggested()
     return is_long or upgrade.is_due()

@@ -13,7 +13,7 @@ from manxue.checked_request import CheckedRequest
 from manxue.failure import FailureType
 from manxue.problem import problem
 from manxue.vocabulary import ASSET_SCHEME
-from workflows import metrics, steps, upgrade
+from workflows import metrics, policies, steps, upgrade
 from workflows.contract import (
     GENERATE_VIDEO,
     POLL_NOW_UPDATE,
@@ -28,7 +28,6 @@ from workflows.contract import (
 from workflows.failures import end_by
 from workflows.journal import Journal
 from workflows.notifications import Notifications
-from workflows.policies import EVENTS_PER_RUN
 from workflows.review import Review, media_to_review
 from workflows.run_input import NO_ARGUMENT, ArgumentCount, continued_state, read_input, read_resolution, receivers
 from workflows.run_state import ContinuedRun
@@ -190,12 +189,16 @@ class GenerateVideo:
     async def _make_room(self) -> None:
         """Continue as new before the history grows long or for an upgrade, but never past an update with a waiter."""
         state = self._journal.state
-        if workflow.info().get_current_history_length() < EVENTS_PER_RUN and not upgrade.is_due():
+        if workflow.info().get_current_history_length() < policies.EVENTS_PER_RUN and not upgrade.is_due():
             return
         await workflow.wait_condition(lambda: workflow.all_handlers_finished() or state.poll_requested)
         await self._notifications.started()
         if not state.poll_requested:
             upgrade.continue_as_new(ContinuedRun(continued=state))
+
+    def current_details(self) -> str:
+        """For the Web UI."""
+        return self._journal.details()
 
     @workflow.query(name=PROGRESS_QUERY, description="Where the run is, as a Progress object")
     def progress(self) -> Progress:

@@ -56,7 +56,6 @@ class Journal:
         state.poll_requested = state.poll_requested or self.state.poll_requested
         self.state, self.open = state, True
         self._shown = self._attributes()
-        self.show()
 
     def enter(self, phase: Phase, message: str) -> None:
         """A phase begins."""
@@ -71,7 +70,6 @@ class Journal:
         """What is happening now, as a sentence, and when it goes on at the latest, where that is known."""
         self.state.message, self.state.next_at = message, next_at
         self._show_attributes()
-        self.show()
 
     def meaning_of_cancel(self) -> str:
         """What it means for the money that the run is cancelled now."""
@@ -112,7 +110,6 @@ class Journal:
         """Somebody has to decide."""
         self.enter(Phase.NEEDS_DECISION, f"Nobody knows whether the provider accepted the task: {why}")
         self.state.decision = Decision(asked_at=self.state.since, why=why)
-        self.show()
 
     @property
     def deadline(self) -> datetime:
@@ -163,9 +160,9 @@ class Journal:
             workflow.upsert_search_attributes(updates)
             self._shown = wanted
 
-    def show(self) -> None:
-        """Bring the current details up to date. Costs no event; the Web UI asks for them by a query."""
+    def details(self) -> str:
+        """The current details."""
         info = workflow.info()
         place = Place(info.workflow_id, info.namespace, server_address())
         estimate = describe_estimate(self.progress(), workflow.now())
-        workflow.set_current_details(details(self.state, place, estimate))
+        return details(self.state, place, estimate)

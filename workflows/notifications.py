@@ -131,7 +131,6 @@ class Notifications:
         self._journal.state.notifications = [*self._journal.state.notifications, *(report for _, report in begun)]
         self._starting += len(begun)
         self._under_way |= {report.workflow_id for _, report in begun}
-        self._journal.show()
         self._spawn(self._start(begun))
 
     async def _start(self, begun: Iterable[tuple[Delivery, NotificationReport]]) -> None:
@@ -190,7 +189,6 @@ class Notifications:
     def _end(self, report: NotificationReport, state: Any, message: str) -> None:
         report.state, report.at, report.message = state, workflow.now(), capped(message, 200)
         self._under_way.discard(report.workflow_id)
-        self._journal.show()
 
     async def _settle(self, event: NotifyEvent, patience: timedelta) -> None:
         """Wait for the deliveries of this event, and warn of all that are not done. A cancellation ends the waiting."""

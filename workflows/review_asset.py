@@ -26,12 +26,11 @@ from manxue.asset_review import (
 from manxue.failure import FailureType
 from manxue.markdown import code, text
 from manxue.redact import redact
-from workflows import metrics
+from workflows import metrics, policies
 from workflows.details import clock
 from workflows.failures import cause_of
 from workflows.policies import (
     ASSET_STATE,
-    EVENTS_PER_RUN,
     LOOK_AGAIN,
     LOOK_AGAIN_AFTER,
     REVIEW_FIRST_WAIT,
@@ -83,7 +82,7 @@ class ReviewAsset:
             if self._state.review.state == "failed" or not await self._is_wanted_again():
                 await workflow.wait_condition(workflow.all_handlers_finished)
                 return self._state.review
-            if workflow.info().get_current_history_length() > EVENTS_PER_RUN:
+            if workflow.info().get_current_history_length() > policies.EVENTS_PER_RUN:
                 await workflow.wait_condition(workflow.all_handlers_finished)
                 workflow.continue_as_new(args=[asset, self._state], memo=self._memo())
 
@@ -91,7 +90,7 @@ class ReviewAsset:
         """Wait for something to do; False when the verdict need not be kept any longer."""
 
         def something() -> bool:
-            long = workflow.info().get_current_history_length() > EVENTS_PER_RUN
+            long = workflow.info().get_current_history_length() > policies.EVENTS_PER_RUN
             return self._forgotten or self._state.review.state == "reviewing" or long
 
         while True:

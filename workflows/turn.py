@@ -10,10 +10,9 @@ from temporalio.exceptions import ActivityError, FailureError, is_cancelled_exce
 
 from manxue.admission import LEAVE_SIGNAL, Admission, Admitted, Leave
 from manxue.failure import FailureType
-from workflows import run_state, steps
+from workflows import policies, run_state, steps
 from workflows.failures import failure
 from workflows.journal import Journal
-from workflows.policies import PLACE_FIRST_LOOK, PLACE_LONGEST_LOOK, PLACE_LOOK_EACH, PLACE_SHORTEST_LOOK
 from workflows.summaries import line
 
 
@@ -97,9 +96,10 @@ class Turn:
         assert turn
         if place is None:
             self._unanswered += 1  # the second time at the latest there is something wrong, or too many wait
-            return min(PLACE_FIRST_LOOK * (1 << min(self._unanswered - 1, 20)), PLACE_LONGEST_LOOK)
+            return min(policies.PLACE_FIRST_LOOK * (1 << min(self._unanswered - 1, 20)), policies.PLACE_LONGEST_LOOK)
         self._unanswered, turn.place = 0, place
-        wait = min(max(PLACE_LOOK_EACH * place.place, PLACE_SHORTEST_LOOK), PLACE_LONGEST_LOOK)
+        due = max(policies.PLACE_LOOK_EACH * place.place, policies.PLACE_SHORTEST_LOOK)
+        wait = min(due, policies.PLACE_LONGEST_LOOK)
         renders = f"; {place.in_flight} of {place.max_in_flight} renders in flight" if place.max_in_flight else ""
         self._journal.say(
             f"Waiting for its turn: place {place.place} of {place.waiting}{renders}.", workflow.now() + wait

@@ -59,12 +59,10 @@ class Waiting:
         wait = max(min(planned, left), 0.0)
         if wait and not state.poll_requested:
             state.next_poll_at = workflow.now() + timedelta(seconds=wait)
-            self._journal.show()
             summary = between_polls(state, wait)
             with suppress(TimeoutError):  # the ordinary case: nobody cut the wait short
                 await workflow.wait_condition(lambda: state.poll_requested, timeout=wait, timeout_summary=summary)
         state.next_poll_at, state.poll_requested = None, False
-        self._journal.show()
 
     async def _finished(self) -> bool:
         state, asked_at = self._state, self._now()

@@ -97,6 +97,11 @@ class DevServer:
         self.kill()
         return False
 
+    @property
+    def pid(self) -> int:
+        """Of its one process."""
+        return self._process.pid
+
     def kill(self) -> None:
         """SIGKILL."""
         self._process.kill()

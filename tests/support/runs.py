@@ -10,6 +10,7 @@ from uuid import uuid4
 
 import pytest
 from temporalio.api.common.v1 import WorkflowExecution
+from temporalio.api.sdk.v1 import WorkflowMetadata
 from temporalio.api.workflowservice.v1 import ResetWorkflowExecutionRequest
 from temporalio.client import Client, WorkflowFailureError, WorkflowHandle
 from temporalio.exceptions import ApplicationError, CancelledError
@@ -83,6 +84,12 @@ async def progress(handle: Handle) -> dict[str, Any]:
     answer: dict[str, Any] = await handle.query("progress")
     said("batch-progress" if "counts" in answer else "progress", answer)
     return answer
+
+
+async def current_details(handle: Handle) -> str:
+    """What the Web UI is told of it, as Markdown."""
+    told: WorkflowMetadata = await handle.query("__temporal_workflow_metadata", result_type=WorkflowMetadata)
+    return told.current_details
 
 
 async def until(handle: Handle, condition: Callable[[dict[str, Any]], bool], seconds: float = 60) -> dict[str, Any]:

@@ -24,6 +24,7 @@ from tests.support.runs import (
     Handle,
     Runs,
     cancel,
+    current_details,
     failure_of,
     outcome,
     progress,
@@ -127,6 +128,7 @@ async def test_a_cancelled_run_whose_render_goes_on_keeps_its_slot_until_that_is
     assert "goes on at the provider and is billed" in await cancel(first)
     await renders.asked_again("1")
     assert (await until_account(account, lambda now: True))["in_flight"][0]["run_ended"]
+    assert "1 of 1 renders in flight, 1 runs waiting" in await current_details(account)
     assert renders.ordered() == ["1"]
     renders.all_finished = True
     await outcome(second)

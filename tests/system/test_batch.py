@@ -14,7 +14,7 @@ from temporalio.exceptions import CancelledError
 
 from tests.support.processes import WorkerProcess
 from tests.support.provider import Provider
-from tests.support.runs import FAST, Handle, Runs, failure_of, outcome, progress, request, reset, until
+from tests.support.runs import FAST, Handle, Runs, current_details, failure_of, outcome, progress, request, reset, until
 
 ASLEEP = {"first": 600, "interval": 600, "max_interval": 600}
 
@@ -70,6 +70,9 @@ async def test_all_are_rendered_a_few_at_a_time_in_short_histories_and_no_end_is
     (failed,) = result["failures"]
     assert (failed["number"], failed["failure"]) == (24, "RenderFailed")
     assert "too dark" in failed["message"]
+    shown = await current_details(handle)
+    assert "**Completed:** 23 of 24" in shown
+    assert "too dark" in shown
     assert len(provider.creates_of(word)) == 24
     assert (await runs.client.count_workflows(f"ManxueTenant = '{word}'")).count == 23
     lengths = await chain(runs, handle)

@@ -6,35 +6,40 @@ from collections.abc import Sequence
 
 import pytest
 from temporalio.contrib.pydantic import pydantic_data_converter
-from temporalio.worker import Replayer
+from temporalio.worker import Replayer, WorkflowRunner
 
 from tests.support.changed_workflow import ChangedGenerateVideo
 from tests.support.histories import read, recorded, text
 from tests.support.processes import API_KEY
 from tests.support.provider import SIGNATURE
+from tests.support.sandbox import sandbox
 from worker import WORKFLOWS, workflow_interceptors
-from workflows.sandbox import runner
+from workflows.runner import runner
 
 _OF_THIS_MACHINE = re.compile(
     rf"127\.0\.0\.1|localhost|/tmp/|/root/|/home/|site-packages|whsec_|{re.escape(API_KEY)}|{re.escape(SIGNATURE)}"
 )
 
 
-def replayer(workflows: Sequence[type]) -> Replayer:
+_AS_IN_A_WORKER = runner(versioned=False)
+
+
+def replayer(workflows: Sequence[type], runner: WorkflowRunner = _AS_IN_A_WORKER) -> Replayer:
     """With all that the worker has between Temporal and its workflows."""
     return Replayer(
         workflows=workflows,
         namespace="default",  # ids of deliveries follow from it
         data_converter=pydantic_data_converter,
-        workflow_runner=runner(versioned=False),
+        workflow_runner=runner,
         interceptors=workflow_interceptors("temporal.example.com:7233"),
     )
 
 
 # The SDK leaves the coroutine of a workflow alone whose argument it could not take.
 @pytest.mark.filterwarnings("ignore:coroutine .*run_workflow.* was never awaited:RuntimeWarning")
-async def test_every_recorded_history_fits_the_code() -> None:
-    replaying, misfits = replayer(WORKFLOWS), {}
+@pytest.mark.parametrize("runner", [_AS_IN_A_WORKER, sandbox()], ids=["as in a worker", "watched"])
+async def test_every_recorded_history_fits_the_code(runner: WorkflowRunner) -> None:
+    replaying, misfits = replayer(WORKFLOWS, runner), {}
     assert recorded()
     for path in recorded():
         result = await replaying.replay_workflow(read(path), raise_on_replay_failure=False)
