@@ -8,7 +8,8 @@ from typing import Self
 
 import httpx
 
-from media.guard import AddressGuard, FetchFailed, Resolve, guarded_transport, resolve, target
+from media.guard import AddressGuard, FetchFailed, Resolve, resolve, target
+from media.transport import GuardedTransport
 
 _MAX_REDIRECTS = 5
 _TIMEOUT = httpx.Timeout(30.0, connect=10.0)
@@ -28,7 +29,7 @@ class Fetcher:
 
     def __init__(self, guard: AddressGuard, resolve: Resolve = resolve) -> None:
         # The transport and not httpx's client, which keeps cookies and reads the bodies of redirects into memory.
-        self._transport = guarded_transport(guard, resolve)
+        self._transport = GuardedTransport(guard, resolve)
 
     async def __aenter__(self) -> Self:
         return self

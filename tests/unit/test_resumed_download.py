@@ -19,6 +19,7 @@ from typing import Any, Self
 import pytest
 
 import media.download
+import media.receiving
 from media.download import URLExpired, download
 from media.fetch import Fetcher
 from media.guard import AddressGuard, FetchFailed
@@ -448,7 +449,7 @@ async def test_an_endless_body_stops_at_the_limit(
 async def test_a_body_that_drips_is_given_up_and_gone_on_from(
     server: FileServer, path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(media.download, "PACE_SECONDS", 0.5)
+    monkeypatch.setattr(media.receiving, "PACE_SECONDS", 0.5)
     server.cuts, server.stalls = [BLOCK + 1], True
     with pytest.raises(FetchFailed, match="fewer than 65536 bytes came"):
         await attempt(server, path)
@@ -466,8 +467,8 @@ async def test_a_slow_body_that_keeps_the_pace_is_awaited(path: Path, monkeypatc
         writer.close()
         await writer.wait_closed()
 
-    monkeypatch.setattr(media.download, "PACE_SECONDS", 0.5)
-    monkeypatch.setattr(media.download, "PACE_BYTES", 100)
+    monkeypatch.setattr(media.receiving, "PACE_SECONDS", 0.5)
+    monkeypatch.setattr(media.receiving, "PACE_BYTES", 100)
     slow = await asyncio.start_server(slowly, "127.0.0.1", 0)
     async with slow, FileServer() as server:
         server.url = f"http://127.0.0.1:{slow.sockets[0].getsockname()[1]}/"
