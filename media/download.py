@@ -4,6 +4,7 @@ from http import HTTPStatus
 
 import httpx
 
+from media.ahead import Ahead
 from media.fetch import Fetcher
 from media.guard import FetchFailed
 from media.partial_file import PartialFile, Version
@@ -30,7 +31,11 @@ async def download(fetcher: Fetcher, url: str, part: PartialFile) -> None:
     """
     if _whole(part):
         return
-    await _go_on(fetcher, url, part)
+    async with Ahead(fetcher, url, part) as ahead:
+        await _go_on(fetcher, url, part, ahead)
+        await ahead.append_all()
+    if ahead.helped and not _whole(part):  # a helper failed
+        await _go_on(fetcher, url, part)
     if part.version.length is not None and part.size != part.version.length:
         raise FetchFailed(f"the download ended at byte {part.size} of {part.version.length}")
 
@@ -39,8 +44,8 @@ def _whole(part: PartialFile) -> bool:
     return 0 < part.size == part.version.length
 
 
-async def _go_on(fetcher: Fetcher, url: str, part: PartialFile) -> None:
-    """From where `part` ends to the end of the file."""
+async def _go_on(fetcher: Fetcher, url: str, part: PartialFile, ahead: Ahead | None = None) -> None:
+    """From where `part` ends, to the end of the file, or to where `ahead` takes over."""
     headers = {}
     if part.size and part.version.validator:
         headers = {"Range": f"bytes={part.size}-", "If-Range": part.version.validator}
@@ -48,7 +53,9 @@ async def _go_on(fetcher: Fetcher, url: str, part: PartialFile) -> None:
         connection = connection_of(response)
         await connection.run(_begin, response, part, bool(headers))
         most = min(MAX_BYTES, MAX_BYTES if part.version.length is None else part.version.length)
-        await receive_all(connection, part, most)
+        if ahead:
+            ahead.watch(response)
+        await receive_all(connection, part, most, (lambda: ahead.end) if ahead else None)
 
 
 def _begin(response: httpx.Response, part: PartialFile, resuming: bool) -> None:

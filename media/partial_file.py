@@ -63,6 +63,11 @@ class PartialFile:
             self._file.close()
             raise PartialFileBusy(f"{self._path.name} is being written by another attempt")
 
+    @property
+    def folder(self) -> Path:
+        """Where it lies."""
+        return self._path.parent
+
     def close(self) -> None:
         """Close it, leaving it where it is."""
         self._hasher.shutdown()

@@ -22,7 +22,7 @@ T = TypeVar("T")
 Receive = Callable[[memoryview], int]
 """Blocking: puts the next bytes of a body into a buffer and says how many; 0 is the proper end. Raises httpx errors."""
 
-_MOST_CONNECTIONS = 100
+_MOST_CONNECTIONS = 140
 _MOST_HEAD = 100 * 1024
 """Bytes."""
 _PIECE = 64 * 1024
@@ -175,7 +175,7 @@ def connection_of(response: httpx.Response) -> Connection:
 
 class GuardedTransport(httpx.AsyncBaseTransport):
     """Every request on a new connection, without proxy and cookies: what a server sends after an answer's end is
-    nobody's next answer. 100 at a time."""
+    nobody's next answer. 140 at a time."""
 
     def __init__(self, guard: AddressGuard, resolve: Resolve) -> None:
         self._guard = guard
