@@ -34,7 +34,7 @@ async def download(fetcher: Fetcher, url: str, part: PartialFile) -> None:
     async with Ahead(fetcher, url, part) as ahead:
         await _go_on(fetcher, url, part, ahead)
         await ahead.append_all()
-    if ahead.helped and not _whole(part):  # a helper failed
+    if ahead.helped and not _whole(part):  # they failed
         await _go_on(fetcher, url, part)
     if part.version.length is not None and part.size != part.version.length:
         raise FetchFailed(f"the download ended at byte {part.size} of {part.version.length}")
