@@ -102,7 +102,8 @@ def _idle(small: str, meanwhile: Callable[[], float]) -> dict[str, Any]:
     """What our process tells of its event loop when others download and it does nothing."""
     command = [sys.executable, "-m", "benchmarks.downloading", "idle", small, "", ""]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
-        time.sleep(2.5)
+        assert process.stdout
+        process.stdout.readline()
         for _ in range(2):
             meanwhile()
         return dict(json.loads(process.communicate()[0]))
@@ -154,7 +155,7 @@ def _section(
     parts = [
         f"""\
 One video of {size} from a local nginx, in {len(on_open["curl"])} rounds in which the ways take turns; ratios of
-throughput are medians over the rounds. All write to the same place: a file system in memory, or where that is too small the disk.
+throughput are medians over the rounds. All write to the same place: a file system in memory, where there is room in it.
 Ours is the worker's own code in a process that is up: GET, guard, partial file with notes to resume from, SHA-256,
 `fsync`. Of the others the start of a program is counted, which takes milliseconds. The video is a real MP4; checking it
 to the last packet, which the others do not do, took {checking:.2f} s more.

@@ -63,16 +63,18 @@ async def _fetch(url: str, path: Path, check: bool) -> dict[str, float | str]:
 
 
 async def main(url: str, small: str, path: str, check: str) -> dict[str, float | str]:
-    """Download `url`, or be idle until standard input ends; poll `small` meanwhile."""
+    """Download `url`, or say so and be idle until standard input ends; poll `small` meanwhile."""
     gaps: list[float] = []
     took: list[float] = []
     sizes: list[int] = []
     beside = [asyncio.create_task(work) for work in (_tick(gaps), _poll(small, took), _watch(sizes))]
-    await asyncio.sleep(1.0)
+    while len(took) < 5 or len(sizes) < 5:  # noqa: ASYNC110 - those who measure need no event
+        await asyncio.sleep(0.1)
     before = max(sizes)
     for figures in (gaps, took, sizes):
         figures.clear()
     if url == _IDLE:
+        print("ready", flush=True)
         await asyncio.to_thread(sys.stdin.read)
         told: dict[str, float | str] = {}
     else:
