@@ -4,15 +4,19 @@ import argparse
 import sys
 from pathlib import Path
 
-from benchmarks import encryption, machine, memory, noticing
+from benchmarks import download, encryption, machine, memory, noticing
 from benchmarks.section import Section
 
 BENCHMARKS = {
     "noticing": noticing.run,
     "encryption": encryption.run,
     "memory": memory.run,
+    "download": download.run,
 }
 """Name -> what runs it. A section's heading is its name."""
+ON_DEMAND = {"download-4g": download.run_large}
+"""Only where it is named: 20 GiB of disk and ten minutes."""
+_ALL = BENCHMARKS | ON_DEMAND
 REPORT = Path(__file__).with_name("report.md")
 _TITLE = "# Benchmarks\n\nWritten by `make bench`.\n"
 
@@ -20,13 +24,13 @@ _TITLE = "# Benchmarks\n\nWritten by `make bench`.\n"
 def main() -> int:
     """Run those that are named, or all. 1 when one of them fell short of what it has to reach."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("names", nargs="*", choices=[*BENCHMARKS, []], metavar="NAME", help=", ".join(BENCHMARKS))
+    parser.add_argument("names", nargs="*", choices=[*_ALL, []], metavar="NAME", help=", ".join(_ALL))
     wanted = parser.parse_args().names or list(BENCHMARKS)
     head = f"The last run: {', '.join(wanted)}. {machine.described()}"
     sections = _written()
     short = []
     for name in wanted:
-        section: Section = BENCHMARKS[name]()
+        section: Section = _ALL[name]()
         sections[name] = section.text
         short += section.short
     parts = [_TITLE + f"\n{head}\n", *(f"## {name}\n\n{text.strip()}\n" for name, text in sections.items())]

@@ -1,21 +1,19 @@
-"""One GET of a result file into a `PartialFile`, going on at the byte where an earlier one stopped."""
+"""The GET of a result file into a `PartialFile`, going on at the byte where an earlier one stopped."""
 
-import asyncio
-import re
-from collections.abc import Callable
 from http import HTTPStatus
 
 import httpx
 
+from media.ahead import Ahead
 from media.fetch import Fetcher
 from media.guard import FetchFailed
 from media.partial_file import PartialFile, Version
-from media.storage import BLOCK
+from media.ranges import continues, version_of
+from media.receiving import receive_all
+from media.transport import connection_of
 
 MAX_BYTES = 64 * 1024**3
 """More than any video of 15 s can be; an endless body stops here."""
-PACE_BYTES, PACE_SECONDS = 64 * 1024, 30.0
-"""A body that brings fewer bytes in this time is given up: a server that drips would hold the download for hours."""
 
 _GONE = (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND, HTTPStatus.GONE)
 
@@ -31,16 +29,33 @@ async def download(fetcher: Fetcher, url: str, part: PartialFile) -> None:
     When it raises or is cancelled, nothing writes to `part` any more, and what came is kept for the next attempt.
     Raises URLExpired, FetchFailed or FetchRefused (see media.guard), and OSError when the disk refuses.
     """
-    if part.size and part.size == part.version.length:
+    if _whole(part):
         return
+    async with Ahead(fetcher, url, part) as ahead:
+        await _go_on(fetcher, url, part, ahead)
+        await ahead.append_all()
+    if ahead.helped and not _whole(part):  # they failed
+        await _go_on(fetcher, url, part)
+    if part.version.length is not None and part.size != part.version.length:
+        raise FetchFailed(f"the download ended at byte {part.size} of {part.version.length}")
+
+
+def _whole(part: PartialFile) -> bool:
+    return 0 < part.size == part.version.length
+
+
+async def _go_on(fetcher: Fetcher, url: str, part: PartialFile, ahead: Ahead | None = None) -> None:
+    """From where `part` ends, to the end of the file, or to where `ahead` takes over."""
     headers = {}
     if part.size and part.version.validator:
         headers = {"Range": f"bytes={part.size}-", "If-Range": part.version.validator}
     async with fetcher.get(url, headers) as response:
-        await _to_its_end(_begin, response, part, bool(headers))
-        await _append_all(response, part)
-    if part.version.length is not None and part.size != part.version.length:
-        raise FetchFailed(f"the download ended at byte {part.size} of {part.version.length}")
+        connection = connection_of(response)
+        await connection.run(_begin, response, part, bool(headers))
+        most = min(MAX_BYTES, MAX_BYTES if part.version.length is None else part.version.length)
+        if ahead:
+            ahead.watch(response)
+        await receive_all(connection, part, most, (lambda: ahead.end) if ahead else None)
 
 
 def _begin(response: httpx.Response, part: PartialFile, resuming: bool) -> None:
@@ -49,9 +64,9 @@ def _begin(response: httpx.Response, part: PartialFile, resuming: bool) -> None:
     if status in _GONE:
         raise URLExpired(f"the file's server answered {status}")
     if status == HTTPStatus.OK:
-        part.restart(Version(_validator(response), _length(response)))
+        part.restart(version_of(response))
     elif status == HTTPStatus.PARTIAL_CONTENT and resuming:
-        if not _continues(response, part):
+        if not continues(response, part.size, part.version):
             part.restart(Version(None, None))
             raise FetchFailed("the file's server sent another range, or of other content, than was asked for")
     elif status == HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
@@ -59,79 +74,3 @@ def _begin(response: httpx.Response, part: PartialFile, resuming: bool) -> None:
         raise FetchFailed("the file on the server is shorter than what was downloaded before")
     else:
         raise FetchFailed(f"the file's server answered {status}")
-
-
-def _continues(response: httpx.Response, part: PartialFile) -> bool:
-    """Whether a partial answer goes on where `part` ends. Not every server that knows `Range` knows `If-Range`."""
-    validator, length = part.version.validator or "", part.version.length
-    name = "ETag" if validator.startswith('"') else "Last-Modified"
-    start, total = _content_range(response)
-    # RFC 9110, 15.3.7: a partial answer may leave out the validator that was in the request.
-    return (
-        start == part.size
-        and (length is None or total == length)
-        and (response.headers.get(name, validator) == validator)
-    )
-
-
-async def _append_all(response: httpx.Response, part: PartialFile) -> None:
-    """Stream the body in constant memory; hashing and writing happen in a thread, a block at a time."""
-    limit = min(MAX_BYTES, MAX_BYTES if part.version.length is None else part.version.length)
-    clock, fresh, pending = asyncio.get_running_loop().time, 0, bytearray()
-
-    async def write() -> None:
-        block = bytes(pending)
-        pending.clear()  # before, since what failed or was cancelled must not be written twice
-        await _to_its_end(part.append, block)
-
-    try:
-        async with asyncio.timeout(PACE_SECONDS) as pace:
-            async for chunk in response.aiter_raw():
-                pending += chunk
-                if part.size + len(pending) > limit:
-                    raise FetchFailed(f"the file is larger than {limit} bytes")
-                if len(pending) >= BLOCK:
-                    await write()
-                fresh += len(chunk)
-                if fresh >= PACE_BYTES:
-                    fresh = 0
-                    pace.reschedule(clock() + PACE_SECONDS)
-    except TimeoutError:
-        raise FetchFailed(f"fewer than {PACE_BYTES} bytes came in {PACE_SECONDS:.0f} s") from None
-    finally:
-        # Also when the connection drops: what came is kept for the next attempt.
-        await write()
-
-
-async def _to_its_end(work: Callable[..., None], *arguments: object) -> None:
-    """Run in a thread and wait for it even when cancelled: two threads must never write to one file."""
-    running = asyncio.create_task(asyncio.to_thread(work, *arguments))
-    cancelled: asyncio.CancelledError | None = None
-    while not running.done():
-        try:
-            await asyncio.wait({running})
-        except asyncio.CancelledError as error:
-            cancelled = error
-    if failure := cancelled or running.exception():
-        raise failure
-
-
-def _validator(response: httpx.Response) -> str | None:
-    etag = str(response.headers.get("ETag", ""))
-    if re.fullmatch(r'"[\x21\x23-\x7e]*"', etag):  # strong, and fit to be sent back
-        return etag
-    modified = str(response.headers.get("Last-Modified", ""))
-    return modified if modified and modified.isascii() else None
-
-
-def _length(response: httpx.Response) -> int | None:
-    length = str(response.headers.get("Content-Length", ""))
-    return int(length) if length.isdecimal() else None
-
-
-def _content_range(response: httpx.Response) -> tuple[int | None, int | None]:
-    given = str(response.headers.get("Content-Range", "")).strip()
-    match = re.fullmatch(r"bytes ([0-9]{1,18})-[0-9]{1,18}/([0-9]{1,18}|\*)", given)
-    if not match:
-        return None, None
-    return int(match[1]), int(match[2]) if match[2] != "*" else None

@@ -8,13 +8,15 @@ from typing import Self
 
 import httpx
 
-from media.guard import AddressGuard, FetchFailed, Resolve, guarded_transport, resolve, target
+from media.guard import AddressGuard, FetchFailed, Resolve, resolve, target
+from media.transport import GuardedTransport
 
 _MAX_REDIRECTS = 5
 _TIMEOUT = httpx.Timeout(30.0, connect=10.0)
 HEAD_SECONDS = 90.0
 """From the URL to the head of the last answer, over all addresses and redirects."""
 _HEADERS = {"User-Agent": "manxue-worker", "Accept": "*/*", "Accept-Encoding": "identity"}
+SPARE = 40
 _AS_IT_IS = ("", "identity", "aws-chunked")
 """Content encodings that change no byte; the last one some S3-compatible stores leave on objects by mistake."""
 
@@ -27,8 +29,10 @@ class Fetcher:
     """A connection pool for guarded GET requests, without any credentials: no proxy, no cookies, no user names."""
 
     def __init__(self, guard: AddressGuard, resolve: Resolve = resolve) -> None:
+        self.spare = SPARE
+        """Connections that downloads may take besides the one that each of them has."""
         # The transport and not httpx's client, which keeps cookies and reads the bodies of redirects into memory.
-        self._transport = guarded_transport(guard, resolve)
+        self._transport = GuardedTransport(guard, resolve)
 
     async def __aenter__(self) -> Self:
         return self

@@ -1,7 +1,7 @@
-"""Connections for HTTP to URLs that somebody else supplied, kept away from addresses that are none of their business.
+"""Which URLs and addresses that somebody else supplied may be asked: none that are none of their business.
 
-The name is resolved once, every address it has is checked, and the connection goes to an address that was checked, so
-a name that answers differently the second time gains nothing.
+A name is resolved once, every address it has is checked, and the connection (media.transport) goes to an address that
+was checked, so a name that answers differently the second time gains nothing.
 """
 
 import asyncio
@@ -9,7 +9,6 @@ import ipaddress
 import socket
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 
-import httpcore
 import httpx
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
@@ -82,51 +81,6 @@ async def resolve(host: str) -> list[Address]:
     """Every address that the system knows for a name, or for an address in any spelling. Raises OSError, ValueError."""
     found = await asyncio.get_running_loop().getaddrinfo(host, None, type=socket.SOCK_STREAM)
     return list(dict.fromkeys(ipaddress.ip_address(str(entry[4][0]).split("%")[0]) for entry in found))
-
-
-class _GuardedBackend(httpcore.AsyncNetworkBackend):
-    """Resolves, checks, and connects to what was checked. TLS still verifies the name, which httpcore keeps apart."""
-
-    def __init__(self, guard: AddressGuard, resolve: Resolve) -> None:
-        self._guard = guard
-        self._resolve = resolve
-        self._backend = httpcore.AnyIOBackend()
-
-    async def connect_tcp(
-        self,
-        host: str,
-        port: int,
-        timeout: float | None = None,  # noqa: ASYNC109 - the signature is httpcore's
-        local_address: str | None = None,
-        socket_options: Iterable[httpcore.SOCKET_OPTION] | None = None,
-    ) -> httpcore.AsyncNetworkStream:
-        try:
-            addresses = await self._resolve(host)
-        except (OSError, ValueError) as error:
-            raise httpcore.ConnectError(f"{host} cannot be resolved ({error})") from None
-        failure: Exception = httpcore.ConnectError(f"{host} has no address")
-        for address in self._guard.allowed(host, addresses):
-            try:
-                return await self._backend.connect_tcp(str(address), port, timeout, local_address, socket_options)
-            except (httpcore.ConnectError, httpcore.ConnectTimeout) as error:
-                failure = error
-        raise failure
-
-    async def sleep(self, seconds: float) -> None:
-        await self._backend.sleep(seconds)
-
-
-def guarded_transport(guard: AddressGuard, resolve: Resolve) -> httpx.AsyncHTTPTransport:
-    """A connection pool of its own: without proxy, cookies and user names, and every request on a new connection."""
-    transport = httpx.AsyncHTTPTransport(trust_env=False)
-    # httpx offers no way to hand over a network backend; its pool is httpcore's, which does.
-    transport._pool = httpcore.AsyncConnectionPool(
-        ssl_context=httpx.create_ssl_context(trust_env=False),
-        max_connections=100,
-        max_keepalive_connections=0,  # what a server sends after an answer's end is nobody's next answer
-        network_backend=_GuardedBackend(guard, resolve),
-    )
-    return transport
 
 
 def target(reference: str, base: httpx.URL | None = None) -> httpx.URL:

@@ -4,6 +4,7 @@ import fcntl
 import hashlib
 import json
 import os
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -31,6 +32,8 @@ class PartialFile:
         self._path = path
         self._notes = path.with_name(path.name + ".json")
         self._digest = hashlib.sha256()
+        self._hasher = ThreadPoolExecutor(1, thread_name_prefix="sha256")
+        self._hashing: Future[None] | None = None
         self.size = 0
         self.received = 0
         """Bytes that were appended since it was opened, those of a beginning that was given up included."""
@@ -60,8 +63,14 @@ class PartialFile:
             self._file.close()
             raise PartialFileBusy(f"{self._path.name} is being written by another attempt")
 
+    @property
+    def folder(self) -> Path:
+        """Where it lies."""
+        return self._path.parent
+
     def close(self) -> None:
         """Close it, leaving it where it is."""
+        self._hasher.shutdown()
         self._file.close()
 
     def _recall(self) -> None:
@@ -73,7 +82,8 @@ class PartialFile:
         self.version = version
         self._file.seek(0)
         while block := self._file.read(BLOCK):
-            self._count(block)
+            self._digest.update(block)
+            self.size += len(block)
 
     def _noted(self) -> Version | None:
         try:
@@ -86,6 +96,7 @@ class PartialFile:
 
     def restart(self, version: Version) -> None:
         """Begin again with nothing, for content of this version."""
+        self._settle()
         if os.fstat(self._file.fileno()).st_nlink > 1:
             # A crash came between the two steps of a delivery: under its other name this is the finished video.
             self._path.unlink()
@@ -95,22 +106,31 @@ class PartialFile:
         self._digest, self.size, self.version = hashlib.sha256(), 0, version
         self._notes.write_text(json.dumps({"validator": version.validator, "length": version.length}))
 
-    def append(self, block: bytes) -> None:
-        """Add bytes at the end. Those that were written before an OSError count."""
-        rest = memoryview(block)
-        while rest:
-            written = self._file.write(rest)
-            self._count(rest[:written])
-            self.received += written
-            rest = rest[written:]
+    def append(self, block: bytes | memoryview) -> None:
+        """Add bytes at the end. Those that were written before an OSError count.
 
-    def _count(self, block: bytes | memoryview) -> None:
-        self._digest.update(block)
-        self.size += len(block)
+        They are hashed beside what the caller does next: he must leave them alone until the next method has returned.
+        """
+        whole, written = memoryview(block), 0
+        try:
+            while written < len(whole):
+                written += self._file.write(whole[written:])
+        finally:
+            self._settle()
+            self._hashing = self._hasher.submit(self._digest.update, whole[:written])
+            self.size += written
+            self.received += written
+
+    def _settle(self) -> None:
+        """Wait until all is hashed."""
+        if self._hashing:
+            self._hashing.result()
+        self._hashing = None
 
     def sync(self) -> str:
         """Bring every byte to the disk; the content's sha256 in hex."""
         os.fsync(self._file.fileno())
+        self._settle()
         return self._digest.hexdigest()
 
     def discard(self) -> None:

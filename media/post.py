@@ -7,7 +7,8 @@ from typing import Self
 
 import httpx
 
-from media.guard import AddressGuard, FetchFailed, Resolve, guarded_transport, resolve, target
+from media.guard import AddressGuard, FetchFailed, Resolve, resolve, target
+from media.transport import GuardedTransport
 
 SECONDS = 15.0
 """From the first look for the host's address to the head of the answer, however slowly it drips."""
@@ -21,7 +22,7 @@ class Poster:
     def __init__(self, guard: AddressGuard, resolve: Resolve = resolve) -> None:
         self._guard = guard
         self._resolve = resolve
-        self._transport = guarded_transport(guard, resolve)
+        self._transport = GuardedTransport(guard, resolve)
 
     async def __aenter__(self) -> Self:
         return self

@@ -7,107 +7,25 @@ import ipaddress
 import json
 import os
 import random
-import re
 import sys
 import threading
 from collections.abc import AsyncIterator, Iterator
-from contextlib import suppress
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 import pytest
 
 import media.download
+import media.receiving
 from media.download import URLExpired, download
 from media.fetch import Fetcher
 from media.guard import AddressGuard, FetchFailed
 from media.partial_file import PartialFile, PartialFileBusy
 from media.storage import BLOCK
+from tests.support.file_server import SIZE, V1, V2, FileServer
 from tests.support.processes import ROOT, spawn
 
-SIZE = 2 * BLOCK + BLOCK // 2
-V1, V2 = (random.Random(seed).randbytes(SIZE) for seed in (1, 2))
 MODIFIED = "Mon, 05 Jan 2026 10:00:00 GMT"
-
-
-class FileServer:
-    """One file over HTTP/1.1, a request per connection, as well-behaved as its attributes say."""
-
-    def __init__(self) -> None:
-        self.content = V1
-        self.headers = {"ETag": '"v1"'}
-        self.status: int | None = None
-        """Answer this, with a short text, to whatever is asked."""
-        self.raw: bytes | None = None
-        """Answer these very bytes."""
-        self.knows_range = self.knows_if_range = True
-        self.chunked = self.stalls = False
-        self.cuts: list[int] = []
-        """For the requests to come: after how many bytes of the body to drop the connection, or to stall."""
-        self.asked: list[dict[str, str]] = []
-        self.served: list[int] = []
-        """Bytes of the body, by request."""
-        self._serving: set[asyncio.Task[Any] | None] = set()
-
-    async def __aenter__(self) -> Self:
-        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
-        self.url = f"http://127.0.0.1:{self._server.sockets[0].getsockname()[1]}/video.mp4"
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._server.close()
-        await asyncio.gather(*filter(None, self._serving))
-
-    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self._serving.add(asyncio.current_task())
-        try:
-            lines = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
-            asked = {name.lower(): value for name, _, value in (line.partition(": ") for line in lines[1:])}
-            self.asked.append({"path": lines[0].split()[1], **asked})
-            head, body = (self.raw, b"") if self.raw is not None else self._answer(asked)
-            writer.write(head)
-            await self._send(writer, body)
-            if self.stalls:
-                await reader.read()  # until the client goes away
-        except OSError:
-            pass
-        finally:
-            writer.close()
-            with suppress(OSError):
-                await writer.wait_closed()
-
-    def _answer(self, asked: dict[str, str]) -> tuple[bytes, bytes]:
-        headers, start, size = dict(self.headers), 0, len(self.content)
-        wanted = re.fullmatch(r"bytes=(\d+)-", asked.get("range", ""))
-        same = asked.get("if-range") in (None, *headers.values()) or not self.knows_if_range
-        status = self.status or (206 if wanted and same and self.knows_range else 200)
-        body = self.content
-        if status == 206 and wanted:
-            start = int(wanted[1])
-            body = self.content[start:]
-            status = 206 if body else 416
-            headers["Content-Range"] = f"bytes {start}-{size - 1}/{size}" if body else f"bytes */{size}"
-        if status not in (200, 206):
-            body = b"<Error/>"
-        headers |= {"Transfer-Encoding": "chunked"} if self.chunked else {"Content-Length": str(len(body))}
-        lines = [f"HTTP/1.1 {status} X", *(f"{name}: {value}" for name, value in headers.items())]
-        return ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1"), body
-
-    async def _send(self, writer: asyncio.StreamWriter, body: bytes) -> None:
-        cut = self.cuts.pop(0) if self.cuts else None
-        sent = body[:cut]
-        if self.chunked:
-            writer.write(f"{len(sent):x}\r\n".encode() + sent + b"\r\n" if sent else b"")
-        else:
-            writer.write(sent)
-        await writer.drain()
-        self.served.append(len(sent))
-        if cut is None:
-            writer.write(b"0\r\n\r\n" if self.chunked else b"")
-            await writer.drain()
 
 
 @pytest.fixture
@@ -448,7 +366,7 @@ async def test_an_endless_body_stops_at_the_limit(
 async def test_a_body_that_drips_is_given_up_and_gone_on_from(
     server: FileServer, path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(media.download, "PACE_SECONDS", 0.5)
+    monkeypatch.setattr(media.receiving, "PACE_SECONDS", 0.5)
     server.cuts, server.stalls = [BLOCK + 1], True
     with pytest.raises(FetchFailed, match="fewer than 65536 bytes came"):
         await attempt(server, path)
@@ -466,8 +384,8 @@ async def test_a_slow_body_that_keeps_the_pace_is_awaited(path: Path, monkeypatc
         writer.close()
         await writer.wait_closed()
 
-    monkeypatch.setattr(media.download, "PACE_SECONDS", 0.5)
-    monkeypatch.setattr(media.download, "PACE_BYTES", 100)
+    monkeypatch.setattr(media.receiving, "PACE_SECONDS", 0.5)
+    monkeypatch.setattr(media.receiving, "PACE_BYTES", 100)
     slow = await asyncio.start_server(slowly, "127.0.0.1", 0)
     async with slow, FileServer() as server:
         server.url = f"http://127.0.0.1:{slow.sockets[0].getsockname()[1]}/"
