@@ -32,12 +32,17 @@ def _die_with_parent() -> None:
 
 
 def spawn(
-    command: list[str], log: Path, env: dict[str, str] | None = None, cwd: Path | None = None
+    command: list[str],
+    log: Path,
+    env: dict[str, str] | None = None,
+    cwd: Path | None = None,
+    stdin: int | None = None,
 ) -> subprocess.Popen[bytes]:
     """Start a process whose output goes to `log`."""
     with log.open("ab") as output:
         return subprocess.Popen(
             command,
+            stdin=stdin,
             stdout=output,
             stderr=output,
             env=env,
@@ -77,6 +82,11 @@ class DevServer:
             if self._started():
                 return
         raise AssertionError((folder / "temporal.log").read_text())
+
+    @property
+    def pid(self) -> int:
+        """Of the process that runs now."""
+        return self._process.pid
 
     def start(self) -> None:
         """Start it again on the same port and file, after a `kill`."""

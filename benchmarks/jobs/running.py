@@ -1,0 +1,149 @@
+"""Starts what a generation can be in the hands of, each with a worker in a process of its own."""
+
+import asyncio
+import json
+import os
+import sys
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from connection import ensure_search_attributes
+from tests.support.connected import connected
+from tests.support.processes import API_KEY, ROOT, DevServer, free_port, spawn, wait_for, worker_process
+from tests.support.provider import Provider
+
+OURS, WHOLE, BARE, DBOS = "ours, orchestration", "ours, all but the file", "bare Temporal", "DBOS, SQLite"
+
+Start = Callable[[list[dict[str, Any]]], Coroutine[Any, Any, None]]
+"""Begins a generation for each request, and returns when all that it can wait for is over."""
+
+
+@dataclass
+class Job:
+    """An implementation that works."""
+
+    name: str
+    pid: int
+    start: Start
+    engine: int | None = None
+    """The process that keeps the job, where it is another one."""
+    judges: bool = False
+    """Whether its children are not part of the worker, but read the files."""
+    worker_ms: list[float] = field(default_factory=list)
+    media_ms: list[float] = field(default_factory=list)
+    engine_ms: list[float] = field(default_factory=list)
+    """For each generation, one figure a round."""
+
+
+async def temporal(running: ExitStack, server: DevServer, provider: Provider, folder: Path) -> list[Job]:
+    """Our worker, our workflow alone, and a bare one, which end with `running`."""
+    client = await connected(server)
+    await ensure_search_attributes(client)
+    env = {
+        "TEMPORAL_ADDRESS": server.address,
+        "MANXUE_API_KEY": API_KEY,
+        "MANXUE_BASE_URL": provider.url,
+        "MANXUE_OUTPUT": str(folder / "videos"),
+        "MANXUE_SHUTDOWN_GRACE": "1",
+    }
+
+    def start(workflow: str, queue: str, given: Callable[[dict[str, Any]], Any]) -> Start:
+        async def all_of(requests: list[dict[str, Any]]) -> None:
+            begun = [
+                await client.start_workflow(workflow, given(one), id=f"{queue}-{os.urandom(8).hex()}", task_queue=queue)
+                for one in requests
+            ]
+            await asyncio.gather(*(handle.result() for handle in begun))
+
+        return all_of
+
+    def ours(one: dict[str, Any]) -> Any:
+        return {"request": one, "preview": False, "poll": {"first": 1, "interval": 1, "max_interval": 1}}
+
+    whole = running.enter_context(worker_process(folder, env)).process.pid
+    workflow = running.enter_context(_process("our_workflow", provider, folder, server.address))
+    bare = running.enter_context(_process("bare", provider, folder, server.address))
+    engine = server.pid
+    return [
+        Job(WHOLE, whole, start("GenerateVideo", "manxue", ours), engine, judges=True),
+        Job(OURS, workflow, start("GenerateVideo", "our-workflow", ours), engine),
+        Job(BARE, bare, start("Bare", "bare", lambda one: one), engine),
+    ]
+
+
+@contextmanager
+def plain(provider: Provider, folder: Path) -> Iterator[Job]:
+    """Without any engine."""
+    reads, writes = os.pipe()
+    with _process("plain", provider, folder, "", stdin=reads) as pid, os.fdopen(writes, "w") as pipe:
+
+        async def start(requests: list[dict[str, Any]]) -> None:
+            for one in requests:
+                print(json.dumps(one), file=pipe, flush=True)
+
+        yield Job("plain asyncio", pid, start)
+
+
+@contextmanager
+def dbos(provider: Provider, folder: Path) -> Iterator[Job]:
+    """Its requests come from outside the worker, as those of the others."""
+    from dbos import DBOSClient as Dbos  # of the extra `bench`
+
+    from benchmarks.jobs.dbos_job import NAME, QUEUE
+
+    url = f"sqlite:///{folder / 'dbos.sqlite'}"
+    with _process("dbos_job", provider, folder, url) as pid:
+        client = Dbos(system_database_url=url)
+
+        async def start(requests: list[dict[str, Any]]) -> None:
+            for one in requests:
+                await client.enqueue_async({"workflow_name": NAME, "queue_name": QUEUE}, one)
+
+        yield Job(DBOS, pid, start)
+
+
+@contextmanager
+def celery(provider: Provider, folder: Path) -> Iterator[Job]:
+    """With a Redis of its own."""
+    port = free_port()
+    options = ["--port", str(port), "--dir", str(folder), "--appendonly", "yes", "--appendfsync", "everysec"]
+    redis = spawn(["redis-server", *options], folder / "redis.log")
+    url = f"redis://127.0.0.1:{port}/0"
+    from benchmarks.jobs.celery_job import app, generate  # of the extra `bench`
+
+    app.conf.broker_url = url
+    command = ["-m", "celery", "-A", "benchmarks.jobs.celery_job", "worker", "--concurrency", "2"]
+    try:
+        wait_for("Ready to accept", folder / "redis.log", redis)
+        with _process("celery", provider, folder, url, command=command) as pid:
+
+            async def start(requests: list[dict[str, Any]]) -> None:
+                for one in requests:
+                    generate.delay(one)
+
+            yield Job("Celery, Redis", pid, start, redis.pid)
+    finally:
+        redis.kill()
+        redis.wait()
+
+
+@contextmanager
+def _process(
+    name: str, provider: Provider, folder: Path, engine: str, stdin: int | None = None, command: list[str] | None = None
+) -> Iterator[int]:
+    """A process of `benchmarks.jobs` that works; its id."""
+    files, log = folder / name, folder / f"{name}.log"
+    files.mkdir()
+    log.touch()
+    env = {"JOB_URL": provider.url, "JOB_KEY": API_KEY, "JOB_FOLDER": str(files), "JOB_ENGINE": engine}
+    env = {**os.environ, **env, "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"}
+    process = spawn([sys.executable, *(command or ["-m", f"benchmarks.jobs.{name}"])], log, env, folder, stdin)
+    try:
+        wait_for("ready", log, process)
+        yield process.pid
+    finally:
+        process.kill()
+        process.wait()
