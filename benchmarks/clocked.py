@@ -1,16 +1,19 @@
 """Activities of a provider whose renders last exactly so long, by a clock that can skip."""
 
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from random import Random
 from typing import Any, Literal
+from unittest.mock import patch
 
 from temporalio import activity
 
-from activities.download import Downloaded, DownloadInput
-from activities.poll import PollAnswer
-from activities.submit import SubmitInput, Submitted
-from activities.validate import Validated, ValidateInput
+from activities.download import Download, Downloaded, DownloadInput
+from activities.poll import Poll, PollAnswer
+from activities.submit import Submit, SubmitInput, Submitted
+from activities.validate import Validate, Validated, ValidateInput
 from benchmarks.renders import Spread
 from manxue.render_times import Observed, RenderTimes, learn
 from manxue.request import check_request
@@ -54,14 +57,22 @@ def _observed(out: float, finished: float) -> Observed:
     )
 
 
-class ClockedSteps:
-    """By the clock of the server, which skips what nobody works in. Tasks are named by their render."""
+_submitted: dict[str, datetime] = {}
+_FACTS = VideoFacts(container="mp4", codec="h264", width=1280, height=720, fps=24, duration=4, has_audio=False)
 
-    def __init__(self) -> None:
-        self._submitted: dict[str, datetime] = {}
-        self._facts = VideoFacts(
-            container="mp4", codec="h264", width=1280, height=720, fps=24, duration=4, has_audio=False
-        )
+
+@contextmanager
+def clocked() -> Iterator[None]:
+    """Workers that are built within have these activities in place of their own. Tasks are named by their render."""
+    with ExitStack() as replaced:
+        for owner in (Validate, Submit, Poll, Download):
+            step = owner.__name__.lower()
+            replaced.enter_context(patch.object(owner, step, getattr(_Instead, step)))
+        yield
+
+
+class _Instead:
+    """Of the activities, by their names."""
 
     @activity.defn(name="validate")
     async def validate(self, given: ValidateInput) -> Validated:
@@ -75,12 +86,12 @@ class ClockedSteps:
     @activity.defn(name="submit")
     async def submit(self, given: SubmitInput) -> Submitted:
         """Accepted at once."""
-        return Submitted(task_id=self._begun(str(given.request.body()["prompt"])))
+        return Submitted(task_id=_begun(str(given.request.body()["prompt"])))
 
     @activity.defn(name="poll")
     async def poll(self, task_id: str) -> PollAnswer:
         """What the provider would say now."""
-        status = self._status(task_id)
+        status = _status(task_id)
         percent = 50.0 if status == "processing" else None
         return PollAnswer(status=status, word=status, percent=percent, created=1790000000)
 
@@ -88,30 +99,35 @@ class ClockedSteps:
     async def download(self, given: DownloadInput) -> Downloaded:
         """A file of the usual size."""
         uri = f"s3://videos/2026/{given.task_id}.mp4"
-        return Downloaded(uri=uri, bytes=8_000_000, sha256="0" * 64, facts=self._facts, manifest_uri=f"{uri}.json")
+        return Downloaded(uri=uri, bytes=8_000_000, sha256="0" * 64, facts=_FACTS, manifest_uri=f"{uri}.json")
 
-    @activity.defn(name="create")
-    async def create(self, body: dict[str, Any]) -> str:
-        """As `submit`."""
-        return self._begun(str(body["prompt"]))
 
-    @activity.defn(name="query")
-    async def query(self, task_id: str) -> dict[str, Any]:
-        """The provider's answer as it comes, but for the URL."""
-        known = {"id": task_id, "object": "video", "created": 1790000000, "model": "sd2_manxue_4k"}
-        return {**known, "status": self._status(task_id), "progress": 50, "error": None}
+@activity.defn(name="create")
+async def create(body: dict[str, Any]) -> str:
+    """As `submit`."""
+    return _begun(str(body["prompt"]))
 
-    @activity.defn(name="fetch")
-    async def fetch(self, task_id: str) -> dict[str, Any]:
-        """As `download`."""
-        return {"uri": f"s3://videos/2026/{task_id}.mp4", "bytes": 8_000_000, "sha256": "0" * 64}
 
-    def _begun(self, prompt: str) -> str:
-        task_id = f"video_{len(self._submitted):08}_{prompt.split(', ')[0].replace(' ', '_')}"
-        self._submitted[task_id] = activity.info().started_time
-        return task_id
+@activity.defn(name="query")
+async def query(task_id: str) -> dict[str, Any]:
+    """The provider's answer as it comes, but for the URL."""
+    known = {"id": task_id, "object": "video", "created": 1790000000, "model": "sd2_manxue_4k"}
+    return {**known, "status": _status(task_id), "progress": 50, "error": None}
 
-    def _status(self, task_id: str) -> Literal["queued", "processing", "completed"]:
-        render = next(one for one in RENDERS if task_id.endswith(f"_{one.name.replace(' ', '_')}"))
-        gone = (activity.info().started_time - self._submitted[task_id]).total_seconds()
-        return "completed" if gone >= render.seconds else "processing" if gone >= render.queued else "queued"
+
+@activity.defn(name="fetch")
+async def fetch(task_id: str) -> dict[str, Any]:
+    """As `download`."""
+    return {"uri": f"s3://videos/2026/{task_id}.mp4", "bytes": 8_000_000, "sha256": "0" * 64}
+
+
+def _begun(prompt: str) -> str:
+    task_id = f"video_{len(_submitted):08}_{prompt.split(', ')[0].replace(' ', '_')}"
+    _submitted[task_id] = activity.info().started_time
+    return task_id
+
+
+def _status(task_id: str) -> Literal["queued", "processing", "completed"]:
+    render = next(one for one in RENDERS if task_id.endswith(f"_{one.name.replace(' ', '_')}"))
+    gone = (activity.info().started_time - _submitted[task_id]).total_seconds()
+    return "completed" if gone >= render.seconds else "processing" if gone >= render.queued else "queued"

@@ -18,7 +18,7 @@ from temporalio.worker import Worker
 
 from benchmarks import picture
 from benchmarks.actions import actions
-from benchmarks.clocked import RENDERS, ClockedSteps, Render
+from benchmarks.clocked import RENDERS, Render, clocked, create, fetch, query
 from benchmarks.jobs.naive_workflow import Naive
 from benchmarks.section import Section, table
 from connection import ensure_search_attributes
@@ -27,15 +27,13 @@ from tests.support.connected import connected
 from tests.support.processes import API_KEY, BIN, DevServer
 from tests.support.provider import Provider
 from tests.support.runs import request
-from worker import WORKFLOWS, build_worker, workflow_interceptors
+from worker import build_worker
 from workflows.contract import SEARCH_ATTRIBUTES
-from workflows.queues import downloads_of
-from workflows.sandbox import runner
 
 HALF = 0.5
 _FROM = 600
 """Seconds of render from which half of the naive loop is to be reached."""
-_QUEUE = "cost"
+_QUEUE, _NAIVE = "cost", "naive"
 _EXTRAPOLATED = 36_000
 _NAIVE_EVERY = 30
 _COUNTED = ("events", "bytes", "actions")
@@ -71,10 +69,6 @@ def run() -> Section:
 
 async def _measured() -> dict[tuple[str, str], Cost]:
     """By render, and `naive`, `learned` or `default`."""
-    steps = ClockedSteps()
-    activities = [
-        getattr(steps, name) for name in ("validate", "submit", "poll", "download", "create", "query", "fetch")
-    ]
     async with await WorkflowEnvironment.start_time_skipping(
         test_server_existing_path=str(BIN / "temporal-test-server"), data_converter=pydantic_data_converter
     ) as env:
@@ -83,23 +77,18 @@ async def _measured() -> dict[tuple[str, str], Cost]:
         await env.client.operator_service.add_search_attributes(
             AddSearchAttributesRequest(namespace="default", search_attributes=wanted)
         )
-        worker = Worker(
-            env.client,
-            task_queue=_QUEUE,
-            workflows=[*WORKFLOWS, Naive],
-            activities=activities,
-            workflow_runner=runner(False),
-            interceptors=workflow_interceptors("127.0.0.1:7233"),
-        )
-        downloads = Worker(env.client, task_queue=downloads_of(_QUEUE), activities=activities)
-        async with worker, downloads:
-            kinds = [
-                (one, how)
-                for one in RENDERS
-                for how in ("naive", "learned", "default")
-                if how != "naive" or one.seconds < _EXTRAPOLATED
-            ]
-            costs = [await _cost(await _ended(env.client, *kind)) for kind in kinds]  # one by one: they share a clock
+        naive = Worker(env.client, task_queue=_NAIVE, workflows=[Naive], activities=[create, query, fetch])
+        with clocked():
+            async with build_worker(_settings(), env.client), naive:
+                kinds = [
+                    (one, how)
+                    for one in RENDERS
+                    for how in ("naive", "learned", "default")
+                    if how != "naive" or one.seconds < _EXTRAPOLATED
+                ]
+                costs = [
+                    await _cost(await _ended(env.client, *kind)) for kind in kinds
+                ]  # one by one: they share a clock
     found = {(one.name, how): cost for (one, how), cost in zip(kinds, costs, strict=True)}
     return found | {(RENDERS[-1].name, "naive"): _naive(found)}
 
@@ -107,8 +96,8 @@ async def _measured() -> dict[tuple[str, str], Cost]:
 async def _ended(client: Client, render: Render, how: str) -> WorkflowHandle[Any, Any]:
     body = request(f"{render.name}, {how}", model=render.model, ratio="16:9")
     given: dict[str, Any] = body if how == "naive" else {"request": body, "deadline": "PT48H"}
-    name = "Naive" if how == "naive" else "GenerateVideo"
-    handle = await client.start_workflow(name, given, id=f"{render.name} {how}", task_queue=_QUEUE)
+    name, queue = ("Naive", _NAIVE) if how == "naive" else ("GenerateVideo", _QUEUE)
+    handle = await client.start_workflow(name, given, id=f"{render.name} {how}", task_queue=queue)
     await handle.result()
     return handle
 
@@ -153,15 +142,7 @@ async def _heartbeats() -> int:
                 data_converter=pydantic_data_converter,
                 runtime=Runtime(telemetry=TelemetryConfig(metrics=buffer)),
             )
-            settings = WorkerSettings(
-                api_key=SecretStr(API_KEY),
-                base_url=provider.url,
-                task_queue=_QUEUE,
-                output=name,
-                allowed_networks=(ip_network("127.0.0.0/8"),),
-                shutdown_grace=1,
-            )
-            async with build_worker(settings, client):
+            async with build_worker(_settings(provider.url, name), client):
                 given = {"request": request("heartbeats"), "poll": {"first": 1, "interval": 1}}
                 await client.execute_workflow("GenerateVideo", given, id="heartbeats", task_queue=_QUEUE)
             return sum(
@@ -173,6 +154,18 @@ async def _heartbeats() -> int:
         finally:
             server.kill()
             provider.stop()
+
+
+def _settings(url: str = "http://127.0.0.1:9", output: str = "./videos") -> WorkerSettings:
+    """By default of a worker whose activities call nobody."""
+    return WorkerSettings(
+        api_key=SecretStr(API_KEY),
+        base_url=url,
+        task_queue=_QUEUE,
+        output=output,
+        allowed_networks=(ip_network("127.0.0.0/8"),),
+        shutdown_grace=1,
+    )
 
 
 def _section(found: dict[tuple[str, str], Cost], heartbeats: int) -> Section:

@@ -64,7 +64,8 @@ async def temporal(running: ExitStack, server: DevServer, provider: Provider, fo
         return {"request": one, "preview": False, "poll": {"first": 1, "interval": 1, "max_interval": 1}}
 
     whole = running.enter_context(worker_process(folder, env)).process.pid
-    workflow = running.enter_context(_process("our_workflow", provider, folder, server.address))
+    alone = {**env, "MANXUE_TASK_QUEUE": "our-workflow"}
+    workflow = running.enter_context(_process("our_workflow", provider, folder, server.address, env=alone))
     bare = running.enter_context(_process("bare", provider, folder, server.address))
     engine = server.pid
     return [
@@ -132,17 +133,23 @@ def celery(provider: Provider, folder: Path) -> Iterator[Job]:
 
 @contextmanager
 def _process(
-    name: str, provider: Provider, folder: Path, engine: str, stdin: int | None = None, command: list[str] | None = None
+    name: str,
+    provider: Provider,
+    folder: Path,
+    engine: str,
+    stdin: int | None = None,
+    command: list[str] | None = None,
+    env: dict[str, str] | None = None,
 ) -> Iterator[int]:
     """A process of `benchmarks.jobs` that works; its id."""
     files, log = folder / name, folder / f"{name}.log"
     files.mkdir()
     log.touch()
-    env = {"JOB_URL": provider.url, "JOB_KEY": API_KEY, "JOB_FOLDER": str(files), "JOB_ENGINE": engine}
-    env = {**os.environ, **env, "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"}
+    told = {"JOB_URL": provider.url, "JOB_KEY": API_KEY, "JOB_FOLDER": str(files), "JOB_ENGINE": engine}
+    env = {**os.environ, **(env or {}), **told, "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"}
     process = spawn([sys.executable, *(command or ["-m", f"benchmarks.jobs.{name}"])], log, env, folder, stdin)
     try:
-        wait_for("ready", log, process)
+        wait_for("worker.started" if name == "our_workflow" else "ready", log, process)
         yield process.pid
     finally:
         process.kill()
