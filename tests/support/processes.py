@@ -83,11 +83,6 @@ class DevServer:
                 return
         raise AssertionError((folder / "temporal.log").read_text())
 
-    @property
-    def pid(self) -> int:
-        """Of the process that runs now."""
-        return self._process.pid
-
     def start(self) -> None:
         """Start it again on the same port and file, after a `kill`."""
         if not self._started():
@@ -106,6 +101,11 @@ class DevServer:
             time.sleep(0.05)
         self.kill()
         return False
+
+    @property
+    def pid(self) -> int:
+        """Of its one process."""
+        return self._process.pid
 
     def kill(self) -> None:
         """SIGKILL."""
