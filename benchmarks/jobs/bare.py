@@ -1,12 +1,17 @@
-"""A bare Temporal worker: `bare_workflow.py`, and activities that send the HTTP calls and do nothing else."""
+"""A bare Temporal worker: `bare_workflow.py`, and activities that send the HTTP calls and do nothing else.
+
+With the argument `unsandboxed` its workflow runs without the SDK's sandbox, which is on by default.
+"""
 
 import asyncio
+import sys
 from collections.abc import Callable
 from typing import Any
 
 from temporalio import activity
 from temporalio.client import Client
-from temporalio.worker import Worker
+from temporalio.worker import UnsandboxedWorkflowRunner, Worker
+from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner
 
 from benchmarks.jobs.bare_workflow import Bare
 from benchmarks.jobs.steps import ENGINE, Steps
@@ -44,7 +49,15 @@ async def _serve() -> None:
     client = await Client.connect(ENGINE)
     steps = Activities()
     activities: list[Callable[..., Any]] = [steps.validate, steps.submit, steps.poll, steps.download]
-    async with Worker(client, task_queue=QUEUE, workflows=[Bare], activities=activities, max_concurrent_activities=300):
+    worker = Worker(
+        client,
+        task_queue=QUEUE + "".join(sys.argv[1:]),
+        workflows=[Bare],
+        activities=activities,
+        workflow_runner=UnsandboxedWorkflowRunner() if "unsandboxed" in sys.argv else SandboxedWorkflowRunner(),
+        max_concurrent_activities=300,
+    )
+    async with worker:
         print("ready", flush=True)
         await asyncio.Event().wait()
 

@@ -3,7 +3,10 @@
 import asyncio
 import json
 import os
+import shutil
+import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -15,7 +18,9 @@ from tests.support.connected import connected
 from tests.support.processes import API_KEY, ROOT, DevServer, free_port, spawn, wait_for, worker_process
 from tests.support.provider import Provider
 
-OURS, WHOLE, BARE, DBOS = "ours, orchestration", "ours, all but the file", "bare Temporal", "DBOS, SQLite"
+OURS, WHOLE = "ours, orchestration", "ours, all but the file"
+BARE, UNSANDBOXED = "bare Temporal", "bare Temporal, no sandbox"
+POSTGRESQL, SQLITE = "DBOS, PostgreSQL", "DBOS, SQLite"
 
 Start = Callable[[list[dict[str, Any]]], Coroutine[Any, Any, None]]
 """Begins a generation for each request, and returns when all that it can wait for is over."""
@@ -67,11 +72,14 @@ async def temporal(running: ExitStack, server: DevServer, provider: Provider, fo
     alone = {**env, "MANXUE_TASK_QUEUE": "our-workflow"}
     workflow = running.enter_context(_process("our_workflow", provider, folder, server.address, env=alone))
     bare = running.enter_context(_process("bare", provider, folder, server.address))
+    command = ["-m", "benchmarks.jobs.bare", "unsandboxed"]
+    unsandboxed = running.enter_context(_process("unsandboxed", provider, folder, server.address, command=command))
     engine = server.pid
     return [
         Job(WHOLE, whole, start("GenerateVideo", "manxue", ours), engine, judges=True),
         Job(OURS, workflow, start("GenerateVideo", "our-workflow", ours), engine),
         Job(BARE, bare, start("Bare", "bare", lambda one: one), engine),
+        Job(UNSANDBOXED, unsandboxed, start("Bare", "bareunsandboxed", lambda one: one), engine),
     ]
 
 
@@ -89,21 +97,40 @@ def plain(provider: Provider, folder: Path) -> Iterator[Job]:
 
 
 @contextmanager
-def dbos(provider: Provider, folder: Path) -> Iterator[Job]:
+def dbos(provider: Provider, folder: Path, name: str, url: str, engine: int | None = None) -> Iterator[Job]:
     """Its requests come from outside the worker, as those of the others."""
     from dbos import DBOSClient as Dbos  # of the extra `bench`
 
     from benchmarks.jobs.dbos_job import NAME, QUEUE
 
-    url = f"sqlite:///{folder / 'dbos.sqlite'}"
-    with _process("dbos_job", provider, folder, url) as pid:
+    command = ["-m", "benchmarks.jobs.dbos_job"]
+    with _process(name.replace(", ", "-"), provider, folder, url, command=command) as pid:
         client = Dbos(system_database_url=url)
 
         async def start(requests: list[dict[str, Any]]) -> None:
             for one in requests:
                 await client.enqueue_async({"workflow_name": NAME, "queue_name": QUEUE}, one)
 
-        yield Job(DBOS, pid, start)
+        yield Job(name, pid, start, engine)
+
+
+@contextmanager
+def postgres() -> Iterator[tuple[str, int]]:
+    """A PostgreSQL of its own: a URL, and its process."""
+    user = "postgres" if os.getuid() == 0 else None  # as root it does not run
+    with tempfile.TemporaryDirectory() as name:
+        if user:
+            shutil.chown(name, user)
+        data, port = f"{name}/data", free_port()
+        made = ["initdb", "-D", data, "-U", "bench", "-A", "trust", "--no-sync"]
+        subprocess.run(made, user=user, cwd=name, check=True, capture_output=True)  # noqa: S603
+        command = ["postgres", "-D", data, "-k", name, "-c", f"port={port}", "-c", "listen_addresses=127.0.0.1"]
+        server = subprocess.Popen(command, user=user, cwd=name, stderr=subprocess.DEVNULL)  # noqa: S603
+        try:
+            yield f"postgresql://bench@127.0.0.1:{port}/dbos", server.pid
+        finally:
+            server.terminate()
+            server.wait()
 
 
 @contextmanager
