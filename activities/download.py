@@ -112,8 +112,6 @@ class Download:
                 raise passing(FailureType.DOWNLOAD_FAILED, str(error)) from None
             except (OutputUnavailable, OSError) as error:
                 raise passing(FailureType.OUTPUT_UNAVAILABLE, str(error)) from None
-            finally:
-                activity.heartbeat(attempts.model_dump())
 
     async def _deliver(self, given: DownloadInput, attempts: Attempts) -> Downloaded:
         output = open_output(given.output or self._default_output)

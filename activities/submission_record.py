@@ -46,14 +46,15 @@ class RecordKeeper:
         info = activity.info()
         self._handle = activity.client().get_async_activity_handle(task_token=info.task_token)
         self._entry: SubmissionRecord | None = None
+        self._beaten = False
 
     async def write(self, entry: SubmissionRecord) -> None:
         """Write an entry; returns when the server has it. Raises RPCError when it cannot be known to have it."""
-        if entry.task_id:
-            self._beat(entry)  # first, so that the SDK holds back nothing older that could overtake it
+        self._entry = entry
+        if self._beaten:
+            self._beat()  # first, so that the SDK holds back nothing older that could overtake it
         with suppress(AsyncActivityCancelledError):  # recorded all the same; a POST in flight is always awaited
             await self._handle.heartbeat(entry.model_dump())
-        self._beat(entry)
 
     @asynccontextmanager
     async def beating(self) -> AsyncIterator[None]:
@@ -62,7 +63,7 @@ class RecordKeeper:
         async def beat() -> None:
             while True:
                 await asyncio.sleep(_BEAT)
-                self._beat(self._entry)
+                self._beat()
 
         task = asyncio.create_task(beat())
         try:
@@ -70,11 +71,11 @@ class RecordKeeper:
         finally:
             task.cancel()
 
-    def _beat(self, entry: SubmissionRecord | None) -> None:
+    def _beat(self) -> None:
         """By the SDK, whose own clock ends an activity that it hears nothing of; it does not see awaited heartbeats."""
-        if entry:
-            self._entry = entry
-            activity.heartbeat(entry.model_dump())
+        if self._entry:
+            self._beaten = True
+            activity.heartbeat(self._entry.model_dump())
 
 
 async def to_its_end(work: Coroutine[Any, Any, T]) -> T:

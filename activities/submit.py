@@ -79,10 +79,10 @@ class Submit:
             raise _not_sent("the worker was stopped before it sent anything") from None
         async with record.beating():
             task_id = await self._post(body)
-        # Whatever happens from here on, the id is known and is returned; should even that fail, it is in the log.
-        log.info("submission.accepted", task_id=task_id)
-        with suppress(RPCError, Interrupted):
-            await to_its_end(record.write(SubmissionRecord(state="accepted", task_id=task_id)))
+            # Whatever happens from here on, the id is known and is returned; should even that fail, it is in the log.
+            log.info("submission.accepted", task_id=task_id)
+            with suppress(RPCError, Interrupted):
+                await to_its_end(record.write(SubmissionRecord(state="accepted", task_id=task_id)))
         return Submitted(task_id=task_id)
 
     async def _body(self, request: CheckedRequest) -> dict[str, Any]:

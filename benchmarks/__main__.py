@@ -4,7 +4,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from benchmarks import download, encryption, machine, memory, noticing
+from benchmarks import cost, download, encryption, machine, memory, noticing, orchestration
 from benchmarks.section import Section
 
 BENCHMARKS = {
@@ -12,6 +12,8 @@ BENCHMARKS = {
     "encryption": encryption.run,
     "memory": memory.run,
     "download": download.run,
+    "orchestration": orchestration.run,
+    "cost": cost.run,
 }
 """Name -> what runs it. A section's heading is its name."""
 ON_DEMAND = {"download-4g": download.run_large}

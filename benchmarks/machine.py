@@ -28,6 +28,13 @@ def cpu_seconds(pid: int) -> float:
     return (int(fields[11]) + int(fields[12])) / _TICKS
 
 
+def cpu_seconds_of_all(pid: int) -> float:
+    """The same with its children, theirs, and those that have ended."""
+    fields = Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(") ")[2].split()
+    children = Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="ascii").split()
+    return sum(map(int, fields[11:15])) / _TICKS + sum(cpu_seconds_of_all(int(child)) for child in children)
+
+
 def pss_bytes(pid: int) -> int:
     """Proportional set size: pages shared with other processes count in part."""
     lines = Path(f"/proc/{pid}/smaps_rollup").read_text(encoding="ascii").splitlines()

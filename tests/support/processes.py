@@ -32,12 +32,17 @@ def _die_with_parent() -> None:
 
 
 def spawn(
-    command: list[str], log: Path, env: dict[str, str] | None = None, cwd: Path | None = None
+    command: list[str],
+    log: Path,
+    env: dict[str, str] | None = None,
+    cwd: Path | None = None,
+    stdin: int | None = None,
 ) -> subprocess.Popen[bytes]:
     """Start a process whose output goes to `log`."""
     with log.open("ab") as output:
         return subprocess.Popen(
             command,
+            stdin=stdin,
             stdout=output,
             stderr=output,
             env=env,
