@@ -4,13 +4,14 @@ import argparse
 import sys
 from pathlib import Path
 
-from benchmarks import encryption, machine, memory, noticing
+from benchmarks import encryption, machine, memory, noticing, probing
 from benchmarks.section import Section
 
 BENCHMARKS = {
     "noticing": noticing.run,
     "encryption": encryption.run,
     "memory": memory.run,
+    "probing": probing.run,
 }
 """Name -> what runs it. A section's heading is its name."""
 REPORT = Path(__file__).with_name("report.md")
