@@ -4,7 +4,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from benchmarks import encryption, machine, memory, noticing, probing
+from benchmarks import emulator, encryption, machine, memory, noticing, probing
 from benchmarks.section import Section
 
 BENCHMARKS = {
@@ -12,6 +12,7 @@ BENCHMARKS = {
     "encryption": encryption.run,
     "memory": memory.run,
     "probing": probing.run,
+    "emulator": emulator.run,
 }
 """Name -> what runs it. A section's heading is its name."""
 REPORT = Path(__file__).with_name("report.md")
