@@ -4,7 +4,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from benchmarks import emulator, encryption, machine, memory, noticing, probing
+from benchmarks import emulator, encryption, machine, memory, noticing, probing, start_stop
 from benchmarks.section import Section
 
 BENCHMARKS = {
@@ -12,6 +12,7 @@ BENCHMARKS = {
     "encryption": encryption.run,
     "memory": memory.run,
     "probing": probing.run,
+    "start_stop": start_stop.run,
     "emulator": emulator.run,
 }
 """Name -> what runs it. A section's heading is its name."""

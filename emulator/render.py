@@ -65,7 +65,8 @@ def _frames(size: tuple[int, int], count: int, caption: str, pictures: list[byte
     scenes = max(len(pictures), 1)
     for scene in range(scenes):
         backdrop = _covering(pictures[scene], size) if pictures else _gradient(size, caption)
-        frame = av.VideoFrame.from_image(_captioned(backdrop, caption)).reformat(format="yuv420p")
+        image = av.VideoFrame.from_image(_captioned(backdrop, caption))  # type: ignore[no-untyped-call]  # as PyAV has it
+        frame: av.VideoFrame = image.reformat(format="yuv420p")
         for number in range(-(-scene * count // scenes), -(-(scene + 1) * count // scenes)):
             frame.make_writable()  # the encoder may still hold it
             _paste_counter(frame.planes[0], number, count)
