@@ -7,7 +7,9 @@ a name that answers differently the second time gains nothing.
 import asyncio
 import ipaddress
 import socket
+import ssl
 from collections.abc import Awaitable, Callable, Iterable, Sequence
+from functools import cache
 
 import httpcore
 import httpx
@@ -116,12 +118,18 @@ class _GuardedBackend(httpcore.AsyncNetworkBackend):
         await self._backend.sleep(seconds)
 
 
+@cache
+def _tls() -> ssl.SSLContext:
+    """For all pools: to load the authorities takes as long as twenty fetches."""
+    return httpx.create_ssl_context(trust_env=False)
+
+
 def guarded_transport(guard: AddressGuard, resolve: Resolve) -> httpx.AsyncHTTPTransport:
     """A connection pool of its own: without proxy, cookies and user names, and every request on a new connection."""
-    transport = httpx.AsyncHTTPTransport(trust_env=False)
+    transport = httpx.AsyncHTTPTransport(verify=_tls(), trust_env=False)
     # httpx offers no way to hand over a network backend; its pool is httpcore's, which does.
     transport._pool = httpcore.AsyncConnectionPool(
-        ssl_context=httpx.create_ssl_context(trust_env=False),
+        ssl_context=_tls(),
         max_connections=100,
         max_keepalive_connections=0,  # what a server sends after an answer's end is nobody's next answer
         network_backend=_GuardedBackend(guard, resolve),
