@@ -25,8 +25,6 @@ from tests.support.runs import FAST, request
 _PAIRS = 5
 _IDLE = 1.0
 """Seconds between the last task and SIGTERM."""
-_SETTLED = 3.0
-"""Seconds after its first task that a second worker has, before the first one is killed."""
 _WITHIN = 0.5
 """Seconds more than the bare worker."""
 _RECOVERED = 5.0
@@ -150,7 +148,7 @@ async def _recovered(client: Client, kind: Kind, provider: HoldingProvider | Non
             await _until(lambda: len(provider.asked) == BUSY)
         await taking_over.polled(waiting, kind.poll)
         second = kind.start()
-        await asyncio.sleep(_SETTLED)
+        await taking_over.listening(client, kind.queue, second.pid)
         killed = taking_over.kill(first)
         waits = await taking_over.waiting_delays(waiting, killed)
         polls, files = await taking_over.busy_delays(provider, killed) if provider else ([], [])

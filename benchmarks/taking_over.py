@@ -11,12 +11,14 @@ from uuid import uuid4
 
 from starlette.requests import Request
 from starlette.responses import Response
-from temporalio.api.enums.v1 import EventType
+from temporalio.api.enums.v1 import EventType, TaskQueueType
+from temporalio.api.taskqueue.v1 import TaskQueue
+from temporalio.api.workflowservice.v1 import DescribeTaskQueueRequest
 from temporalio.client import Client, WorkflowHandle
 
 from tests.support.provider import Provider
 
-WAITING, INTERVAL = 30, 8.0
+WAITING, INTERVAL = 30, 6.0
 """Runs that wait, and the seconds between their polls."""
 BUSY = 4
 """Runs that are polled at the moment, and as many that download."""
@@ -61,6 +63,21 @@ async def polled(handles: list[Handle], activity: str) -> None:
         async for event in handle.fetch_history_events(wait_new_event=True):
             if event.activity_task_scheduled_event_attributes.activity_type.name == activity:
                 break
+
+
+async def listening(client: Client, queue: str, pid: int) -> None:
+    """Wait until the process polls for workflow tasks."""
+    asked = DescribeTaskQueueRequest(
+        namespace=client.namespace,
+        task_queue=TaskQueue(name=queue),
+        task_queue_type=TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW,
+    )
+    async with asyncio.timeout(60):
+        while True:
+            answer = await client.workflow_service.describe_task_queue(asked)
+            if any(poller.identity.startswith(f"{pid}@") for poller in answer.pollers):
+                return
+            await asyncio.sleep(0.1)
 
 
 def kill(process: Popen[bytes]) -> float:
