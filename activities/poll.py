@@ -6,6 +6,7 @@ from pydantic import BaseModel
 from temporalio import activity
 
 from activities.errors import from_provider
+from activities.heartbeat import heartbeating
 from manxue.answers import Completed, Failed, Processing, Queued, Unrecognized
 from manxue.client import ManxueClient
 from manxue.errors import ManxueError
@@ -34,7 +35,8 @@ class Poll:
     async def poll(self, task_id: str) -> PollAnswer:
         """Ask once. Fails with the kinds of activities.errors."""
         try:
-            status = await self._manxue.query(task_id)
+            async with heartbeating():
+                status = await self._manxue.query(task_id)
         except ManxueError as error:
             raise from_provider(error, waits=False) from None
         match status:

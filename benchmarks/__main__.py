@@ -4,7 +4,18 @@ import argparse
 import sys
 from pathlib import Path
 
-from benchmarks import cost, download, encryption, machine, memory, noticing, orchestration
+from benchmarks import (
+    cost,
+    download,
+    emulator,
+    encryption,
+    machine,
+    memory,
+    noticing,
+    orchestration,
+    probing,
+    start_stop,
+)
 from benchmarks.section import Section
 
 BENCHMARKS = {
@@ -14,6 +25,9 @@ BENCHMARKS = {
     "download": download.run,
     "orchestration": orchestration.run,
     "cost": cost.run,
+    "probing": probing.run,
+    "start_stop": start_stop.run,
+    "emulator": emulator.run,
 }
 """Name -> what runs it. A section's heading is its name."""
 ON_DEMAND = {"download-4g": download.run_large}

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import av
 from av.audio.stream import AudioStream
+from av.video.plane import VideoPlane
 from av.video.stream import VideoStream
 from PIL import Image, ImageDraw, ImageFont, ImageOps
 
@@ -60,19 +61,16 @@ def _flush(container: av.container.OutputContainer, *streams: VideoStream | Audi
 
 
 def _frames(size: tuple[int, int], count: int, caption: str, pictures: list[bytes]) -> Iterator[av.VideoFrame]:
+    """One frame for each scene, with ever other numbers in it: copying it would cost as much as encoding it."""
     scenes = max(len(pictures), 1)
-    shown, planes = -1, [b""]
-    for number in range(count):
-        scene = number * scenes // count
-        if scene != shown:
-            backdrop = _covering(pictures[scene], size) if pictures else _gradient(size, caption)
-            planes, shown = _yuv(_captioned(backdrop, caption)), scene
-        luma = bytearray(planes[0])
-        _paste_counter(luma, size, number, count)
-        frame = av.VideoFrame(*size, "yuv420p")
-        for plane, content in zip(frame.planes, (bytes(luma), *planes[1:]), strict=True):
-            plane.update(_padded(content, plane.line_size, plane.height))
-        yield frame
+    for scene in range(scenes):
+        backdrop = _covering(pictures[scene], size) if pictures else _gradient(size, caption)
+        image = av.VideoFrame.from_image(_captioned(backdrop, caption))  # type: ignore[no-untyped-call]  # as PyAV has it
+        frame: av.VideoFrame = image.reformat(format="yuv420p")
+        for number in range(-(-scene * count // scenes), -(-(scene + 1) * count // scenes)):
+            frame.make_writable()  # the encoder may still hold it
+            _paste_counter(frame.planes[0], number, count)
+            yield frame
 
 
 def _covering(picture: bytes, size: tuple[int, int]) -> Image.Image:
@@ -116,42 +114,20 @@ def _wrapped(caption: str, draw: ImageDraw.ImageDraw, font: _Font, width: int) -
     return lines[:8]
 
 
-def _yuv(image: Image.Image) -> list[bytes]:
-    """The three planes of the picture as yuv420p, without padding."""
-    rgb = av.VideoFrame(image.width, image.height, "rgb24")
-    rgb.planes[0].update(_padded(image.tobytes(), rgb.planes[0].line_size, image.height))
-    frame = rgb.reformat(format="yuv420p")
-    return [
-        b"".join(
-            bytes(plane)[row * plane.line_size : row * plane.line_size + plane.width] for row in range(plane.height)
-        )
-        for plane in frame.planes
-    ]
-
-
-def _paste_counter(luma: bytearray, size: tuple[int, int], number: int, count: int) -> None:
+def _paste_counter(plane: VideoPlane, number: int, count: int) -> None:
     """Write the frame number into the lower left corner, and a line along the lower edge up to where time is."""
-    width, height = size
-    letter = max(min(size) // 16, 16)
+    width, height, line, luma = plane.width, plane.height, plane.line_size, memoryview(plane)
+    letter = max(min(width, height) // 16, 16)
     patch = Image.new("L", (letter * 8, letter * 3 // 2), 16)
     ImageDraw.Draw(patch).text((letter // 4, 0), f"{number + 1} / {count}", 235, _font(letter))
     left, top = letter // 2, height - 3 * letter
     content = patch.tobytes()
     for row in range(patch.height):
-        start = (top + row) * width + left
+        start = (top + row) * line + left
         luma[start : start + patch.width] = content[row * patch.width : (row + 1) * patch.width]
     done = width * (number + 1) // count
     for row in range(height - letter // 4, height):
-        luma[row * width : row * width + done] = b"\xeb" * done
-
-
-def _padded(content: bytes, line_size: int, height: int) -> bytes:
-    """The plane as FFmpeg lays it out: each row filled up to the line size."""
-    width = len(content) // height
-    if line_size == width:
-        return content
-    rows = (content[row * width : (row + 1) * width] for row in range(height))
-    return b"".join(row.ljust(line_size, b"\0") for row in rows)
+        luma[row * line : row * line + done] = b"\xeb" * done
 
 
 def _mux_second(container: av.container.OutputContainer, stream: AudioStream, second: int) -> None:

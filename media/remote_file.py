@@ -9,7 +9,7 @@ from media.fetch import Fetcher
 from media.guard import FetchFailed
 
 BLOCK = 64 * 1024
-"""Bytes of one request."""
+"""Bytes. What is asked for are whole blocks, those of one `read` by one request where they lie side by side."""
 
 PASSING = (408, 425, 429)
 """Refusals that are about the moment and not about the file."""
@@ -56,7 +56,7 @@ class RemoteFile:
         parts, end = [], start + size
         while start < end and (self.length is None or start < self.length):
             number, skip = divmod(start, BLOCK)
-            piece = (await self._block(number))[skip : skip + end - start]
+            piece = (await self._block(number, (end - 1) // BLOCK))[skip : skip + end - start]
             if not piece:
                 break
             parts.append(piece)
@@ -70,18 +70,25 @@ class RemoteFile:
             raise MediaUnreadable("ends in the middle of its header")
         return content
 
-    async def _block(self, number: int) -> bytes:
+    async def _block(self, number: int, last: int) -> bytes:
+        """With those up to `last` that are missing, too: each request costs a round trip or two."""
         if number not in self._blocks:
-            if self._beginning_only or self.fetched + BLOCK > self._most:
+            count = self._missing(number, last)
+            if self._beginning_only or self.fetched + count * BLOCK > self._most:
                 raise self._not_enough()
             begun = time.monotonic()
             try:
-                await self._fetch(number)
+                await self._fetch(number, count)
             finally:
                 self.seconds += time.monotonic() - begun
         if number not in self._blocks and (self.length is None or number * BLOCK < self.length):
             raise self._not_enough()
         return self._blocks.get(number, b"")
+
+    def _missing(self, number: int, last: int) -> int:
+        """How many blocks from this one on have to be fetched; one, until the length is known."""
+        end = 1 + (number if self.length is None else min(last, (self.length - 1) // BLOCK))
+        return next((there for there in range(number, end) if there in self._blocks), end) - number
 
     def _not_enough(self) -> NotExamined:
         read = f"{self.fetched // 1024} KiB of it do not suffice"
@@ -113,11 +120,11 @@ class RemoteFile:
         finally:
             self.seconds += time.monotonic() - begun
 
-    async def _fetch(self, number: int) -> None:
-        start = number * BLOCK
-        async with self._fetcher.get(self._url, {"Range": f"bytes={start}-{start + BLOCK - 1}"}) as response:
+    async def _fetch(self, number: int, count: int) -> None:
+        start, end = number * BLOCK, (number + count) * BLOCK
+        async with self._fetcher.get(self._url, {"Range": f"bytes={start}-{end - 1}"}) as response:
             if response.status_code == 206 and (total := _total(response, start)) is not None:
-                await self._keep_range(response, number, total)
+                await self._keep_range(response, range(start, min(end, total)), total)
                 return
             if response.status_code not in (206, 416):
                 await self._keep_beginning(response)
@@ -125,15 +132,14 @@ class RemoteFile:
         async with self._fetcher.get(self._url) as response:  # ranges are broken, or the file is empty
             await self._keep_beginning(response)
 
-    async def _keep_range(self, response: httpx.Response, number: int, total: int) -> None:
+    async def _keep_range(self, response: httpx.Response, wanted: range, total: int) -> None:
         if self.length not in (None, total):
             raise FetchFailed("the file changed while it was looked at")
         self.length = total
-        wanted = min(BLOCK, total - number * BLOCK)
-        block = await self._receive(response, wanted)
-        if len(block) < wanted:
+        content = await self._receive(response, len(wanted))
+        if len(content) < len(wanted):
             raise FetchFailed("the server sent fewer bytes than it announced")
-        self._blocks[number] = block
+        self._keep(content, wanted.start)
 
     async def _keep_beginning(self, response: httpx.Response) -> None:
         status = response.status_code
@@ -148,8 +154,12 @@ class RemoteFile:
         else:
             length = response.headers.get("Content-Length", "")
             self.length = int(length) if re.fullmatch("[0-9]{1,18}", length) else None
-        self._blocks = {at // BLOCK: content[at : at + BLOCK] for at in range(0, len(content), BLOCK)}
+        self._keep(content, 0)
         self._beginning_only = True
+
+    def _keep(self, content: bytes, start: int) -> None:
+        for at in range(0, len(content), BLOCK):
+            self._blocks[(start + at) // BLOCK] = content[at : at + BLOCK]
 
     async def _receive(self, response: httpx.Response, most: int) -> bytes:
         body = bytearray()

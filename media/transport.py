@@ -11,6 +11,7 @@ import ssl
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from functools import cache
 from typing import Any, TypeVar
 
 import h11
@@ -173,6 +174,14 @@ def connection_of(response: httpx.Response) -> Connection:
     return response.stream.connection
 
 
+@cache
+def _tls() -> ssl.SSLContext:
+    """For all connections: to load the authorities takes as long as twenty fetches."""
+    context = httpx.create_ssl_context(trust_env=False)
+    context.set_alpn_protocols(["http/1.1"])
+    return context
+
+
 class GuardedTransport(httpx.AsyncBaseTransport):
     """Every request on a new connection, without proxy and cookies: what a server sends after an answer's end is
     nobody's next answer. 140 at a time."""
@@ -181,8 +190,7 @@ class GuardedTransport(httpx.AsyncBaseTransport):
         self._guard = guard
         self._resolve = resolve
         self._slots = asyncio.Semaphore(_MOST_CONNECTIONS)
-        self._tls = httpx.create_ssl_context(trust_env=False)
-        self._tls.set_alpn_protocols(["http/1.1"])
+        self._tls = _tls()
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """The answer, its body unread. Raises FetchRefused and httpx.RequestError."""

@@ -95,6 +95,7 @@ EVENTS_PER_ADMISSION_RUN = 2000
 
 POLL = ActivityConfig(
     start_to_close_timeout=timedelta(seconds=45),  # one GET of at most 25 s
+    heartbeat_timeout=timedelta(seconds=10),  # how soon a dead worker is noticed; an answer within a second needs none
     # A few quick tries; then the workflow shows the outage and asks again at its own pace, until the deadline.
     retry_policy=RetryPolicy(initial_interval=timedelta(seconds=1), backoff_coefficient=3.0, maximum_attempts=3),
 )

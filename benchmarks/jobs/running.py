@@ -123,9 +123,9 @@ def postgres() -> Iterator[tuple[str, int]]:
             shutil.chown(name, user)
         data, port = f"{name}/data", free_port()
         made = ["initdb", "-D", data, "-U", "bench", "-A", "trust", "--no-sync"]
-        subprocess.run(made, user=user, cwd=name, check=True, capture_output=True)  # noqa: S603
+        subprocess.run(made, user=user, cwd=name, check=True, capture_output=True)
         command = ["postgres", "-D", data, "-k", name, "-c", f"port={port}", "-c", "listen_addresses=127.0.0.1"]
-        server = subprocess.Popen(command, user=user, cwd=name, stderr=subprocess.DEVNULL)  # noqa: S603
+        server = subprocess.Popen(command, user=user, cwd=name, stderr=subprocess.DEVNULL)
         try:
             yield f"postgresql://bench@127.0.0.1:{port}/dbos", server.pid
         finally:

@@ -6,6 +6,7 @@ from contextlib import suppress
 
 import typer
 
+from starter.cli.exit_codes import guarded
 from starter.cli.lazy import lazy_group
 
 _GENERATE, _RUNS, _RUN_IT = "Generate", "A run", "Run it"
@@ -43,8 +44,15 @@ app = typer.Typer(
 
 
 @app.callback()
-def _manxue() -> None:
-    """Only so that there is a group."""
+def _manxue(context: typer.Context) -> None:
+    """Called before a command, but neither for the help nor for a completing shell, which must not wait so long."""
+    from temporalio.runtime import Runtime, TelemetryConfig
+
+    from telemetry import tracing
+
+    # The SDK's own log would go to standard output.
+    Runtime.set_default(Runtime(telemetry=TelemetryConfig(logging=None)), error_if_already_set=False)
+    context.call_on_close(tracing.stop)
 
 
 def main() -> None:
@@ -54,15 +62,7 @@ def main() -> None:
     """
     if "_MANXUE_COMPLETE" in os.environ:  # a shell asks how a line may go on
         app()
-    from temporalio.runtime import Runtime, TelemetryConfig
-
-    from starter.cli.exit_codes import guarded
-    from telemetry import tracing
-
-    # The SDK's own log would go to standard output.
-    Runtime.set_default(Runtime(telemetry=TelemetryConfig(logging=None)))
     code = guarded(app)
-    tracing.stop()
     for stream in (sys.stdout, sys.stderr):
         with suppress(BrokenPipeError):
             stream.flush()

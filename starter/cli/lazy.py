@@ -1,15 +1,19 @@
-"""Commands whose modules are imported when they are run: completing a name must not wait for half a second."""
+"""Commands whose modules are imported when they are run: neither help nor completion must wait for half a second."""
 
+import ast
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from importlib import import_module
+from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 
 import typer
 from typer.core import TyperCommand, TyperGroup
 
 from starter.cli.examples import epilog
+from starter.cli.exit_codes import MEANINGS
 
 
 @dataclass(frozen=True)
@@ -42,6 +46,18 @@ class LazyCommand(TyperCommand):
         command.name, command.epilog = self.name, epilog(str(self.name))
         return command
 
+    @property
+    def said(self) -> str:
+        """The help of the command itself, out of its source: to import all of them takes a second."""
+        module, _, attribute = self._source.place.partition(":")
+        for node in _parsed(module).body:
+            match node:
+                case ast.FunctionDef(name=name) if name == attribute:
+                    return ast.get_docstring(node) or ""
+                case ast.Assign(targets=[ast.Name(id=name)], value=ast.Call(keywords=given)) if name == attribute:
+                    return str(next(ast.literal_eval(word.value) for word in given if word.arg == "help"))
+        raise AssertionError(self._source.place)
+
     def make_context(self, *arguments: Any, **named: Any) -> Any:
         """A context of the command itself."""
         return self.real.make_context(*arguments, **named)
@@ -57,14 +73,20 @@ class LazyGroup(TyperGroup):
         super().__init__(commands={**lazy, **(commands or {})}, **attributes)
 
     def format_help(self, ctx: Any, formatter: Any) -> None:
-        """Only here is it worth to import everything."""
-        from starter.cli.exit_codes import MEANINGS
-
+        """With what is said of the commands."""
         self.epilog = "Exit codes: " + "; ".join(f"{code} {meaning}" for code, meaning in MEANINGS.items()) + "."
         for command in self.commands.values():
             if isinstance(command, LazyCommand):
-                command.help = command.real.help
+                command.help = command.said
         super().format_help(ctx, formatter)
+
+
+@cache
+def _parsed(module: str) -> ast.Module:
+    found = find_spec(module)
+    assert found
+    assert found.origin
+    return ast.parse(Path(found.origin).read_text(encoding="utf-8"))
 
 
 def lazy_group(sources: Sequence[tuple[str, str, str]]) -> type[LazyGroup]:

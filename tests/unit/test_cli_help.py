@@ -37,6 +37,7 @@ def test_every_command_has_a_sentence_and_examples() -> None:
     for name, command in GROUP.commands.items():
         assert isinstance(command, LazyCommand)
         assert command.real.help, name
+        assert command.said == command.real.help
         assert "manxue " + name in command.real.epilog
 
 
@@ -59,21 +60,30 @@ def test_bash_completes_commands_their_options_and_their_values() -> None:
     assert [line.split() for line in told.stdout.splitlines()] == list(offers.values())
 
 
-def test_completing_the_name_of_a_command_imports_nothing_heavy() -> None:
-    code = """
-        import atexit, json, sys
-        atexit.register(lambda: print(json.dumps(sorted({m.partition(".")[0] for m in sys.modules})), file=sys.stderr))
-        sys.argv = ["manxue"]
+@pytest.mark.parametrize(
+    ("arguments", "environment", "shown"),
+    [
+        ([], {"_MANXUE_COMPLETE": "complete_zsh", "_TYPER_COMPLETE_ARGS": "manxue st"}, '"status"'),
+        (["--help"], {}, "Show where a run is."),
+    ],
+)
+def test_names_and_the_help_come_without_heavy_imports(
+    arguments: list[str], environment: dict[str, str], shown: str
+) -> None:
+    code = f"""
+        import atexit, json, os, sys
+        sys.argv = ["manxue", *{arguments}]
+        atexit.register(lambda: print(json.dumps([m.partition(".")[0] for m in sys.modules]), file=sys.stderr))
+        os._exit = sys.exit
         from starter.cli import main
         main()
     """
-    environment = {"_MANXUE_COMPLETE": "complete_zsh", "_TYPER_COMPLETE_ARGS": "manxue st", "PYTHONPATH": str(ROOT)}
     told = subprocess.run(
         [sys.executable, "-c", "\n".join(line.strip() for line in code.splitlines())],
-        env=environment,
+        env={**environment, "PYTHONPATH": str(ROOT)},
         capture_output=True,
         text=True,
         check=True,
     )
-    assert '"status"' in told.stdout
+    assert shown in told.stdout
     assert not {"temporalio", "httpx", "obstore", "av", "workflows"} & set(json.loads(told.stderr))

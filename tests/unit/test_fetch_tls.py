@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import httpx
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -82,6 +83,7 @@ async def local(host: str) -> list[Address]:
 def trusting(certificate: Path | None) -> Fetcher:
     fetcher = Fetcher(AddressGuard([ipaddress.ip_network("127.0.0.1/32")]), local)
     if certificate:
+        fetcher._transport._tls = httpx.create_ssl_context(trust_env=False)
         fetcher._transport._tls.load_verify_locations(certificate)
     return fetcher
 

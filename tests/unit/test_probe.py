@@ -193,7 +193,9 @@ async def test_videos_and_audios_are_known_by_their_content(server: MediaServer,
 
 
 @pytest.mark.parametrize("end", ENDS)
-async def test_a_video_of_50_mb_takes_less_than_2_mib(server: MediaServer, prober: Prober, end: str) -> None:
+async def test_a_video_of_50_mb_takes_less_than_2_mib_and_few_round_trips(
+    server: MediaServer, prober: Prober, end: str
+) -> None:
     name, content = f"index-{end}.mp4", video(movflags=ENDS[end], padding=HUGE)
     assert len(content) > 50_000_000
     facts = await prober.recording(server.serve(name, content))
@@ -201,6 +203,7 @@ async def test_a_video_of_50_mb_takes_less_than_2_mib(server: MediaServer, probe
     assert facts.bytes == len(content)
     assert server.sent[name] < RECORDING_BYTES
     assert all(request.startswith("GET bytes=") for request in server.requests[name])
+    assert len(server.requests[name]) <= 3
 
 
 HOSTILE = {
