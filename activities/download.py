@@ -4,6 +4,7 @@ import asyncio
 import hashlib
 import re
 import time
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -35,10 +36,9 @@ _SAME_INVALID, _MOST_INVALID = 3, 6
 """How often a file that is not the video is fetched: the very same one, and any."""
 _REFUSED_PATIENCE = 15 * 60.0
 """Seconds that the file's server may refuse even fresh URLs before the download is given up."""
-
-
-_SHOWN_EVERY = 2.0
-"""Seconds between two beats: who watches a download reads them."""
+_PROGRESS, _SOON = 256 * 1024, timedelta(seconds=2)
+"""Bytes that a broken attempt must bring for the next one to come soon, however many went before it."""
+_SHOWN_EVERY = 2.0  # seconds between two beats: who watches a download reads them
 
 
 class DownloadInput(BaseModel):
@@ -97,6 +97,7 @@ class Download:
     async def download(self, given: DownloadInput) -> Downloaded:
         """Fails with DownloadFailed, VideoInvalid or OutputUnavailable; most are tried again where they stopped."""
         attempts = _earlier_attempts()
+        before = attempts.bytes
         async with heartbeating(attempts.model_dump, _SHOWN_EVERY):
             try:
                 return await self._deliver(given, attempts)
@@ -109,7 +110,8 @@ class Download:
             except FetchRefused as error:
                 raise final(FailureType.DOWNLOAD_FAILED, _kept(str(error), given), _details(given)) from None
             except (FetchFailed, PartialFileBusy, NotConfined) as error:
-                raise passing(FailureType.DOWNLOAD_FAILED, str(error)) from None
+                soon = _SOON if attempts.bytes - before >= _PROGRESS else None
+                raise passing(FailureType.DOWNLOAD_FAILED, str(error), soon) from None
             except (OutputUnavailable, OSError) as error:
                 raise passing(FailureType.OUTPUT_UNAVAILABLE, str(error)) from None
 
@@ -174,7 +176,8 @@ class Download:
         finally:
             reporter.cancel()
             bytes_downloaded(part.received)
-        attempts.bytes, attempts.refused_since = part.size, None
+            attempts.bytes = part.size
+        attempts.refused_since = None
 
     async def _checked(
         self, path: Path, part: PartialFile, sha256: str, given: DownloadInput, done: Completed, attempts: Attempts

@@ -66,6 +66,8 @@ class Provider:
         """Name -> the content of `/media/<name>`, wherever users may keep theirs."""
         self.hold_file: dict[str, int] = {}
         """Word in the prompt -> the file stops coming after so many bytes, the connection staying open."""
+        self.breaks: dict[str, int] = {}
+        """Word in the prompt -> the file is long, and each connection for it breaks after so many bytes."""
         self.drips: dict[str, threading.Event] = {}
         """Word in the prompt -> the file comes just fast enough for minutes, and at full speed after this event."""
         self.ranges: dict[str, list[str | None]] = {}
@@ -166,7 +168,8 @@ class Provider:
         task = self.tasks[request.path_params["id"]]
         content = self.files.get(task.id) or mp4(*size(task.body), task.body["duration"])
         dripping = next((event for word, event in self.drips.items() if word in str(task.body.get("prompt"))), None)
-        content += _PADDING if dripping else b""
+        breaks = next((most for word, most in self.breaks.items() if word in str(task.body.get("prompt"))), None)
+        content += _PADDING if dripping or breaks else b""
         wanted = request.headers.get("range")
         self.ranges.setdefault(task.id, []).append(wanted)
         start = int(wanted.removeprefix("bytes=").removesuffix("-")) if wanted else 0
@@ -175,6 +178,7 @@ class Provider:
             headers["Content-Range"] = f"bytes {start}-{len(content) - 1}/{len(content)}"
         stops = next((stop for word, stop in self.hold_file.items() if word in str(task.body.get("prompt"))), None)
         body = _dripping(content[start:], dripping) if dripping else _stopping(content[start:], stops)
+        body = _stopping(content[start:][:breaks], None) if breaks else body
         return StreamingResponse(body, 206 if wanted else 200, headers, "video/mp4")
 
     async def _medium(self, request: Request) -> Response:

@@ -211,6 +211,17 @@ async def test_a_video_that_is_not_what_was_asked_for_is_never_delivered(
     assert not (folder / "videos" / f"{word}.mp4").exists()
 
 
+async def test_a_download_that_breaks_again_and_again_goes_on_soon_while_bytes_come(
+    runs: Runs, provider: Provider, word: str
+) -> None:
+    provider.breaks[word] = 400_000
+    result = await runs.result(request=request(word), poll=FAST)
+    ranges = provider.ranges[result["task_id"]]
+    assert result["video"]["bytes"] > 10 * provider.breaks[word]
+    assert len(ranges) == -(-result["video"]["bytes"] // provider.breaks[word])
+    assert len(set(ranges)) == len(ranges)
+
+
 async def test_two_runs_with_one_name_keep_both_files(runs: Runs, provider: Provider, word: str) -> None:
     one = await runs.result(request=request(word, duration=4), poll=FAST, name=word)
     other = await runs.result(request=request(word, duration=6), poll=FAST, name=word)
