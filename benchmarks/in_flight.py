@@ -15,7 +15,7 @@ _MOST_BYTES = 120_000
 _LATE = {0.5: 1.0, 0.99: 3.0}
 """Quantile -> seconds by which polls may be late, where the machine has idle processors."""
 _IDLE = 0.1
-"""Cores."""
+"""Cores. With fewer, polls are late because the machine is busy, and neither that nor a collapse is judged."""
 _COLLAPSE = 0.8
 """Of the polls a second that there were with room for all runs."""
 
@@ -105,7 +105,7 @@ def _short(each: float, roomy: Watched, tight: Watched) -> list[str]:
             for share, most in _LATE.items()
             if roomy.late_at(share) > most
         ]
-    if tight.polls / tight.seconds < _COLLAPSE * roomy.polls / roomy.seconds:
+    if roomy.idle >= _IDLE and tight.polls / tight.seconds < _COLLAPSE * roomy.polls / roomy.seconds:
         short.append(f"in flight: with a cache for half of the runs only {tight.polls / tight.seconds:.1f} polls/s")
     return short
 

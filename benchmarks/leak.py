@@ -62,7 +62,7 @@ async def _measured(server: DevServer, provider: Provider, folder: Path) -> Sect
         await asyncio.gather(*(some() for _ in range(_AT_ONCE)))
         await asyncio.sleep(5)
         sizes[generations] = pss_bytes(worker.process.pid)
-    first = min(_FIRST, generations // 4)
+    first = min(_FIRST, generations // 2)
     before = next(size for done, size in sorted(sizes.items()) if done >= first)
     growth = sizes[generations] - before
     told = (
