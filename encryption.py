@@ -15,8 +15,14 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from google.protobuf.message import DecodeError
 from temporalio.api.common.v1 import Payload
 from temporalio.api.failure.v1 import Failure
-from temporalio.contrib.pydantic import pydantic_data_converter
-from temporalio.converter import DataConverter, DefaultFailureConverter, PayloadCodec, PayloadConverter
+from temporalio.contrib.pydantic import PydanticPayloadConverter
+from temporalio.converter import (
+    CompositePayloadConverter,
+    DataConverter,
+    DefaultFailureConverter,
+    PayloadCodec,
+    PayloadConverter,
+)
 from temporalio.exceptions import ApplicationError
 
 from settings import EncryptionKey
@@ -91,7 +97,17 @@ class EncodedFailures(DefaultFailureConverter):
             failure.message = exception.message
 
 
+_PYDANTIC = PydanticPayloadConverter()
+
+
+class SharedConverter(CompositePayloadConverter):
+    """Pydantic's JSON. The SDK makes one for each run in memory; what that knows of types is shared by all."""
+
+    def __init__(self) -> None:
+        super().__init__(*_PYDANTIC.converters.values())
+
+
 def data_converter(keys: Sequence[EncryptionKey]) -> DataConverter:
     """Pydantic's JSON, encrypted where there are keys. Without keys, what is encrypted is refused, never misread."""
-    converter = replace(pydantic_data_converter, payload_codec=EncryptionCodec(keys))
+    converter = DataConverter(payload_converter_class=SharedConverter, payload_codec=EncryptionCodec(keys))
     return replace(converter, failure_converter_class=EncodedFailures) if keys else converter

@@ -131,8 +131,8 @@ class WorkerSettings(KeySettings):
     """Files that this worker fetches at a time; others wait, and delay nothing else."""
     metrics_address: str | None = None
     """Where metrics and health are served, `host:port`; nowhere without it."""
-    max_cached_workflows: int = Field(default=2000, ge=1)
-    """Runs kept in memory, about 410 kB each; fewer than the runs in flight costs three times the CPU."""
+    max_cached_workflows: int = Field(default=5000, ge=1)
+    """Runs kept in memory, about 110 kB each; fewer than the runs in flight costs three times the CPU."""
     shutdown_grace: float = Field(default=90.0, ge=0)
     """Seconds that a stopping worker waits for activities: more than a create call can take, 1.25 times its timeout."""
 

@@ -2,6 +2,7 @@
 
 import argparse
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 from benchmarks import (
@@ -9,8 +10,9 @@ from benchmarks import (
     download,
     emulator,
     encryption,
+    in_flight,
+    leak,
     machine,
-    memory,
     noticing,
     orchestration,
     probing,
@@ -18,35 +20,40 @@ from benchmarks import (
 )
 from benchmarks.section import Section
 
-BENCHMARKS = {
-    "noticing": noticing.run,
-    "encryption": encryption.run,
-    "memory": memory.run,
-    "download": download.run,
+BENCHMARKS: dict[str, Callable[[], Section]] = {
     "orchestration": orchestration.run,
+    "in_flight": in_flight.run,
+    "noticing": noticing.run,
     "cost": cost.run,
+    "download": download.run,
     "probing": probing.run,
     "start_stop": start_stop.run,
     "emulator": emulator.run,
+    "encryption": encryption.run,
 }
 """Name -> what runs it. A section's heading is its name."""
-ON_DEMAND = {"download-4g": download.run_large}
-"""Only where it is named: 20 GiB of disk and ten minutes."""
-_ALL = BENCHMARKS | ON_DEMAND
+BY_NAME_ONLY: dict[str, Callable[[], Section]] = {
+    "in_flight_2000": in_flight.run_2000,
+    "in_flight_10000": in_flight.run_10000,
+    "leak": leak.run,
+    "download_4g": download.run_large,
+}
+"""Those that take from ten minutes to hours."""
 REPORT = Path(__file__).with_name("report.md")
+_NAMES = f"{', '.join(BENCHMARKS)}; and only by name: {', '.join(BY_NAME_ONLY)}"
 _TITLE = "# Benchmarks\n\nWritten by `make bench`.\n"
 
 
 def main() -> int:
-    """Run those that are named, or all. 1 when one of them fell short of what it has to reach."""
+    """Run those that are named, or all but `BY_NAME_ONLY`. 1 when one of them fell short of what it has to reach."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("names", nargs="*", choices=[*_ALL, []], metavar="NAME", help=", ".join(_ALL))
+    parser.add_argument("names", nargs="*", choices=[*BENCHMARKS, *BY_NAME_ONLY, []], metavar="NAME", help=_NAMES)
     wanted = parser.parse_args().names or list(BENCHMARKS)
     head = f"The last run: {', '.join(wanted)}. {machine.described()}"
     sections = _written()
     short = []
     for name in wanted:
-        section: Section = _ALL[name]()
+        section = (BENCHMARKS | BY_NAME_ONLY)[name]()
         sections[name] = section.text
         short += section.short
     parts = [_TITLE + f"\n{head}\n", *(f"## {name}\n\n{text.strip()}\n" for name, text in sections.items())]

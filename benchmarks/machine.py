@@ -35,6 +35,12 @@ def cpu_seconds_of_all(pid: int) -> float:
     return sum(map(int, fields[11:15])) / _TICKS + sum(cpu_seconds_of_all(int(child)) for child in children)
 
 
+def idle_seconds() -> float:
+    """Processor time that nobody has used since the machine began, of all cores together."""
+    fields = Path("/proc/stat").read_text(encoding="ascii").split("\n", 1)[0].split()
+    return int(fields[4]) / _TICKS
+
+
 def pss_bytes(pid: int) -> int:
     """Proportional set size: pages shared with other processes count in part."""
     lines = Path(f"/proc/{pid}/smaps_rollup").read_text(encoding="ascii").splitlines()
