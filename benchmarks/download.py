@@ -34,7 +34,7 @@ def run() -> Section:
 
 def run_large() -> Section:
     """With 4 GiB."""
-    return _run("download-4g", 4 * GIB, rounds=2)
+    return _run("download_4g", 4 * GIB, rounds=2)
 
 
 def _run(name: str, size: int, rounds: int) -> Section:
