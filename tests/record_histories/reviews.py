@@ -6,14 +6,14 @@ from temporalio.client import WithStartWorkflowOperation
 from temporalio.common import WorkflowIDConflictPolicy
 
 from tests.record_histories.renders import ended
-from tests.record_histories.stage import QUEUE, Scene, Stage
+from tests.record_histories.stage import QUEUE, REFUSED, Scene, Stage
 from tests.support.runs import Handle
 from workflows.policies import EVENTS_PER_RUN
 
 
-async def ask(on: Stage, word: str) -> str:
+async def ask(on: Stage, word: str, image: str | None = None) -> str:
     """Ask for the review of the scene's image, as a run does. Its state."""
-    given = {"kind": "image", "reference": on.image(word)}
+    given = {"kind": "image", "reference": image or on.image(word)}
     start: WithStartWorkflowOperation[object, dict[str, str]] = WithStartWorkflowOperation(
         "ReviewAsset", given, id=word, task_queue=QUEUE, id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING
     )
@@ -23,10 +23,10 @@ async def ask(on: Stage, word: str) -> str:
     return str(review["state"])
 
 
-async def until_state(on: Stage, word: str, state: str) -> Handle:
+async def until_state(on: Stage, word: str, state: str, image: str | None = None) -> Handle:
     """Ask until there is that verdict."""
     async with asyncio.timeout(60):
-        while await ask(on, word) != state:
+        while await ask(on, word, image) != state:
             await asyncio.sleep(1)
     return on.client.get_workflow_handle(word)
 
@@ -53,6 +53,13 @@ async def review_cancelled(on: Stage, word: str) -> None:
     await ended(handle)
 
 
+async def review_of_a_refused_address(on: Stage, word: str) -> None:
+    """What lies there is accepted under another one."""
+    refused, taken = (on.provider.image(f"{word}-{name}.png", "tan") for name in (REFUSED, "taken"))
+    await until_state(on, word, "refused", refused)
+    await until_state(on, word, "active", taken)
+
+
 async def review_under_way(on: Stage, word: str) -> None:
     on.asset_states[word] = "Processing"
     await ask(on, word)
@@ -77,6 +84,7 @@ SCENES: tuple[Scene, ...] = (
     review_forgotten,
     review_lapsed,
     review_cancelled,
+    review_of_a_refused_address,
     review_under_way,
     review_asked_for_often,
     review_of_nonsense,

@@ -11,11 +11,13 @@ from temporalio.client import Client
 
 from tests.support.connected import connected
 from tests.support.processes import API_KEY, DevServer, WorkerProcess
-from tests.support.provider import Provider
+from tests.support.provider import Provider, uploaded
 from tests.support.runs import FAST, Handle, Runs, request
 from tests.support.worker_versions import set_current
 
 QUEUE = "manxue"
+REFUSED = "refused-at-upload"
+"""In the name of an image that the provider does not take."""
 ASLEEP = {"first": 600, "interval": 600, "max_interval": 600}
 """When to ask the provider: not within a scene."""
 
@@ -78,6 +80,7 @@ async def stage(folder: Path) -> AsyncIterator[Stage]:
     provider.asset_states = lambda asset_id: next(
         (state for word, state in on.asset_states.items() if f"-{word}.png" in asset_id), "Active"
     )
+    provider.on_upload = lambda urls: uploaded(urls, {url: "it cannot be fetched" for url in urls if REFUSED in url})
     try:
         await on.worker(QUEUE)
         yield on
