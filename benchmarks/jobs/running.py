@@ -4,6 +4,7 @@ import asyncio
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -129,7 +130,7 @@ def postgres() -> Iterator[tuple[str, int]]:
         try:
             yield f"postgresql://bench@127.0.0.1:{port}/dbos", server.pid
         finally:
-            server.terminate()
+            server.send_signal(signal.SIGINT)  # does not wait for who is connected, as it does after SIGTERM
             server.wait()
 
 
