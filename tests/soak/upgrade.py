@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from temporalio.api.enums.v1 import EventType
+from temporalio.api.enums.v1 import EventType, WorkflowTaskFailedCause
 from temporalio.client import Client, WorkflowFailureError
 
 from tests.support.connected import connected
@@ -29,6 +29,8 @@ PHASES = ("queued", "rendering", "needs_decision", "reviewing_assets", "submitti
 _MOST_SUBMITTING = 2
 """Each holds a thread of the provider."""
 _PATIENCE = 180
+_OVERTAKEN = WorkflowTaskFailedCause.WORKFLOW_TASK_FAILED_CAUSE_UNHANDLED_COMMAND
+"""The server's own, and no fault: something came for the run while it said that it was over."""
 
 
 @dataclass
@@ -40,8 +42,8 @@ class Findings:
     failures: list[str] = field(default_factory=list)
     creates: Counter[str] = field(default_factory=Counter)
     """Prompt -> create calls."""
-    failed_tasks: int = 0
-    """Workflow tasks, as when code does not fit a history."""
+    failed_tasks: Counter[str] = field(default_factory=Counter)
+    """Workflow tasks by cause, as when code does not fit a history."""
     builds: Counter[str] = field(default_factory=Counter)
     """The builds that carried out a render, in order -> renders."""
     mixed: int = 0
@@ -61,7 +63,7 @@ class Findings:
             for broken, text in (
                 (self.completed != self.runs, f"only {self.completed} of {self.runs} completed: {self.failures}"),
                 (bool(paid_again), f"not one create call for {paid_again}"),
-                (self.failed_tasks > 0, f"{self.failed_tasks} workflow tasks failed"),
+                (bool(self.failed_tasks), f"workflow tasks failed: {dict(self.failed_tasks)}"),
                 (self.mixed > 0, f"{self.mixed} runs met other code in the middle"),
                 (self.builds.keys() != {"old -> new"}, f"not all moved from the old build to the new: {self.builds}"),
                 (self.batch.get("completed") != 4, f"the batch: {self.batch}"),
@@ -211,7 +213,8 @@ class Upgrade:
             seen = {task.deployment_version.build_id for task in completed} - {""}
             self.findings.mixed += len(seen) != 1
             failed = [e for e in history.events if e.event_type == EventType.EVENT_TYPE_WORKFLOW_TASK_FAILED]
-            self.findings.failed_tasks += len(failed)
+            causes = [event.workflow_task_failed_event_attributes.cause for event in failed]
+            self.findings.failed_tasks.update(WorkflowTaskFailedCause.Name(it) for it in causes if it != _OVERTAKEN)
             builds += [build for build in sorted(seen) if build not in builds]
             run_id = history.events[-1].workflow_execution_continued_as_new_event_attributes.new_execution_run_id
         return " -> ".join(builds)

@@ -5,7 +5,7 @@ import subprocess
 
 from tests.support.processes import BIN, DevServer
 
-_NOT_YET = ("not found", "no pollers", "missing active task queues")
+_NOT_YET = ("not found", "no Worker Deployment found", "no pollers", "missing active task queues")
 _PATIENCE = 60
 """Seconds until a worker that has just begun to poll is known to the server."""
 
