@@ -5,7 +5,7 @@ Types in `FailureType` end a run; the ones named here are between an activity an
 
 from datetime import timedelta
 
-from temporalio.exceptions import ApplicationError
+from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 
 from manxue.errors import (
     AuthenticationFailed,
@@ -23,6 +23,7 @@ RATE_LIMITED = "RateLimited"
 NOT_FOUND = "NotFound"
 REFUSED = "Refused"
 NO_ANSWER = "NoAnswer"
+NOT_FINISHED = "NotFinished"
 
 
 def final(kind: FailureType, message: str, details: FailureDetails | None = None) -> ApplicationError:
@@ -35,11 +36,21 @@ def passing(kind: str, message: str, after: timedelta | None = None) -> Applicat
     return ApplicationError(message, type=kind, next_retry_delay=after)
 
 
-def from_provider(error: ManxueError, refused: str = REFUSED, *, waits: bool = True) -> ApplicationError:
+def not_finished(message: str, after: timedelta) -> ApplicationError:
+    """No failure at all: the attempt has its answer, and Temporal is to start the next one `after` so long."""
+    return ApplicationError(
+        message, type=NOT_FINISHED, next_retry_delay=after, category=ApplicationErrorCategory.BENIGN
+    )
+
+
+def from_provider(
+    error: ManxueError, refused: str = REFUSED, *, waits: bool = True, retried: bool = True
+) -> ApplicationError:
     """The provider's answer to an idempotent call as a failure; a definite no becomes the type `refused`.
 
     `details[0]` holds `retry_after` in seconds where the provider asked for a wait. With `waits`, Temporal tries the
     activity again after it; without, the workflow is to wait, which knows its deadline and who is asking meanwhile.
+    Without `retried`, Temporal never tries it again.
     """
     wait = {"retry_after": error.retry_after} if error.retry_after is not None else {}
     match error:
@@ -58,7 +69,7 @@ def from_provider(error: ManxueError, refused: str = REFUSED, *, waits: bool = T
         case _:
             kind, again = NO_ANSWER, True
     asked = error.retry_after is not None
-    again = again and (waits or not asked)
+    again = again and retried and (waits or not asked)
     delay = timedelta(seconds=error.retry_after) if again and error.retry_after is not None else None
     return ApplicationError(str(error), wait, type=kind, non_retryable=not again, next_retry_delay=delay)
 

@@ -26,7 +26,7 @@ from workflows.contract import (
     VideoResult,
 )
 from workflows.failures import end_by
-from workflows.journal import Journal
+from workflows.journal import Journal, time_of_query
 from workflows.notifications import Notifications
 from workflows.review import Review, media_to_review
 from workflows.run_input import NO_ARGUMENT, ArgumentCount, continued_state, read_input, read_resolution, receivers
@@ -203,7 +203,7 @@ class GenerateVideo:
     @workflow.query(name=PROGRESS_QUERY, description="Where the run is, as a Progress object")
     def progress(self) -> Progress:
         """Where the run is."""
-        return self._journal.progress()
+        return self._journal.progress(time_of_query())
 
     @workflow.signal(name=ASSET_REVIEWED_SIGNAL, description="The review of an asset has come to its end")
     def asset_reviewed(self, _: RawValue = NO_ARGUMENT) -> None:
@@ -225,7 +225,7 @@ class GenerateVideo:
             await workflow.wait_condition(
                 lambda: state.polls > asked or state.phase not in (Phase.QUEUED, Phase.RENDERING)
             )
-        return self._journal.progress()
+        return self._journal.progress(workflow.now())
 
     @workflow.update(
         name=RESOLVE_SUBMISSION_UPDATE, description='{"action": "adopt", "task_id": ...} or "resubmit" or "abandon"'

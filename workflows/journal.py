@@ -1,6 +1,6 @@
 """Keeps everyone informed: the `progress` query, search attributes, and the current details in the Web UI."""
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from temporalio import workflow
@@ -116,9 +116,9 @@ class Journal:
         """When the render must be finished."""
         return self.state.deadline
 
-    def progress(self) -> Progress:
-        """The answer to the query `progress`."""
-        state, now = self.state, workflow.now()
+    def progress(self, now: datetime) -> Progress:
+        """How it stands `now`."""
+        state = self.state.as_of(now)
         return Progress(
             phase=state.phase,
             since=state.since,
@@ -162,7 +162,13 @@ class Journal:
 
     def details(self) -> str:
         """The current details."""
-        info = workflow.info()
+        info, now = workflow.info(), time_of_query()
         place = Place(info.workflow_id, info.namespace, server_address())
-        estimate = describe_estimate(self.progress(), workflow.now())
-        return details(self.state, place, estimate)
+        estimate = describe_estimate(self.progress(now), now)
+        return details(self.state.as_of(now), place, estimate)
+
+
+def time_of_query() -> datetime:
+    """For queries only, which no replay repeats: between two workflow tasks `workflow.now()` stands still."""
+    with workflow.unsafe.sandbox_unrestricted():
+        return max(datetime.now(UTC), workflow.now())  # noqa: TID251 - see above

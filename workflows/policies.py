@@ -100,6 +100,11 @@ POLL = ActivityConfig(
     retry_policy=RetryPolicy(initial_interval=timedelta(seconds=1), backoff_coefficient=3.0, maximum_attempts=3),
 )
 
+POLLS_AHEAD = 8
+"""How many more questions a poll may ask by itself while nothing changes: the run hears of them only at their end."""
+CRASHES_OF_A_POLL = 3
+"""How many workers may die at it before the workflow takes over again."""
+
 POLL_PATIENCE = timedelta(seconds=30)
 """For the last poll before the deadline, queueing and tries included."""
 
@@ -173,6 +178,15 @@ ENDED_RUNS = ActivityConfig(
 
 EVENTS_PER_BATCH_RUN = 1500
 """As EVENTS_PER_RUN, for about 200 requests: each costs six to nine events. There are few batches at a time."""
+
+
+def asking_further(questions: int) -> RetryPolicy:
+    """Of a poll that asks so many times beyond its first: when, it says itself. The rest is for workers that die."""
+    return RetryPolicy(
+        initial_interval=timedelta(seconds=1),
+        backoff_coefficient=1.0,
+        maximum_attempts=1 + questions + CRASHES_OF_A_POLL,
+    )
 
 
 def told(

@@ -1,6 +1,7 @@
 """What a run knows, and all that it carries over when it continues as new."""
 
 from datetime import datetime, timedelta
+from typing import Self
 
 from pydantic import BaseModel, Field
 
@@ -89,6 +90,8 @@ class RunState(BaseModel):
     provider_status: str | None = None
     percent: float | None = None
     next_poll_at: datetime | None = None
+    polls_ahead: list[datetime] = []
+    """When the poll under way asks again, as long as nothing changes."""
     provider: Provider = Provider()
     seen: Seen = Field(default_factory=Seen)
     """What the polls say of queue and render, in seconds since `submitted_at`."""
@@ -109,6 +112,14 @@ class RunState(BaseModel):
     def deadline(self) -> datetime:
         """When the render must be finished."""
         return self.started_at + (self.given.deadline if self.given else _PATIENCE) + self.held
+
+    def as_of(self, now: datetime) -> Self:
+        """With the questions that were planned until `now` counted as asked: a run hears of them only at their end."""
+        if not self.polls_ahead:
+            return self
+        ahead = [moment for moment in self.polls_ahead if moment > now]
+        asked = 1 + len(self.polls_ahead) - len(ahead)
+        return self.model_copy(update={"polls": self.polls + asked, "next_poll_at": next(iter(ahead), None)})
 
 
 class ContinuedRun(BaseModel):

@@ -9,7 +9,7 @@ from temporalio.common import Priority
 
 from activities.ask_admission import AskAdmission, AskAdmissionInput
 from activities.download import Download, Downloaded, DownloadInput
-from activities.poll import Poll, PollAnswer
+from activities.poll import Further, Poll, PollAnswer
 from activities.review_assets import AssetsToReview, ReviewAssets
 from activities.submit import Submit, SubmitInput, Submitted
 from activities.validate import Validate, Validated, ValidateInput
@@ -17,7 +17,17 @@ from manxue.admission import Admission
 from manxue.asset_review import AssetReview, Kind
 from manxue.checked_request import CheckedRequest
 from workflows.contract import GenerateVideoInput
-from workflows.policies import ASK_ADMISSION, DOWNLOAD, POLL, POLL_PATIENCE, REVIEW_ASSETS, SUBMIT, VALIDATE, told
+from workflows.policies import (
+    ASK_ADMISSION,
+    DOWNLOAD,
+    POLL,
+    POLL_PATIENCE,
+    REVIEW_ASSETS,
+    SUBMIT,
+    VALIDATE,
+    asking_further,
+    told,
+)
 from workflows.queues import downloads_of
 from workflows.run_state import RunState
 from workflows.summaries import assets
@@ -86,14 +96,21 @@ async def submit(request: CheckedRequest, state: RunState) -> Submitted:
         return await submission
 
 
-async def poll(state: RunState, patience: timedelta) -> PollAnswer:
-    """Ask how the task is, trying again for as long as `patience`, but a little while in any case."""
+def poll(state: RunState, patience: timedelta) -> workflow.ActivityHandle[PollAnswer]:
+    """Ask how the task is, trying again for as long as `patience`, but a little while in any case.
+
+    And again at each of `state.polls_ahead`, while the provider says nothing new.
+    """
     assert state.given
     assert state.task_id
-    config = told(
-        POLL, f"poll {state.polls + 1} of task {state.task_id}", _priority(state.given), max(patience, POLL_PATIENCE)
-    )
-    return await workflow.execute_activity_method(Poll.poll, state.task_id, **config)
+    first, last = state.polls + 1, state.polls + 1 + len(state.polls_ahead)
+    which = f"poll {first}" if first == last else f"polls {first} to {last} at most, until there is news,"
+    config = told(POLL, f"{which} of task {state.task_id}", _priority(state.given), max(patience, POLL_PATIENCE))
+    if not state.polls_ahead:
+        return workflow.start_activity_method(Poll.poll, args=[state.task_id], **config)
+    further = Further(moments=state.polls_ahead, word=str(state.provider_status), percent=state.percent)
+    config["retry_policy"] = asking_further(len(further.moments))
+    return workflow.start_activity_method(Poll.poll, args=[state.task_id, further], **config)
 
 
 async def download(state: RunState) -> Downloaded:

@@ -1,19 +1,25 @@
-"""Waiting for a paid render: a durable timer, a poll, and again. Nothing but a verdict or the deadline ends it."""
+"""Waiting for a paid render: a durable timer, a poll, and again. Nothing but a verdict or the deadline ends it.
 
+Once the provider has answered, a poll asks several times by itself, at moments that are planned here, until an answer
+says something new. What it costs does not grow then with how often the provider is asked.
+"""
+
+import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from temporalio import workflow
-from temporalio.exceptions import ActivityError, ApplicationError, is_cancelled_exception
+from temporalio.exceptions import ActivityError, ApplicationError, RetryState, is_cancelled_exception
 
-from activities.errors import NOT_FOUND, REFUSED
+from activities.errors import NO_ANSWER, NOT_FINISHED, NOT_FOUND, NOT_SENT, RATE_LIMITED, REFUSED
+from activities.poll import PollAnswer
 from manxue.failure import FailureType
 from workflows import metrics, steps
 from workflows.contract import Phase, Provider
 from workflows.failures import cause_of, failure
 from workflows.journal import Journal
-from workflows.policies import ADOPTED_PATIENCE, BOUNDED_PATIENCE, INCOMPLETE_PATIENCE
+from workflows.policies import ADOPTED_PATIENCE, BOUNDED_PATIENCE, INCOMPLETE_PATIENCE, POLLS_AHEAD
 from workflows.polling import cadence
 from workflows.summaries import between_polls
 
@@ -24,6 +30,9 @@ _SHORT_OF_AN_ANSWER = {
     FailureType.INSUFFICIENT_BALANCE: FailureType.INSUFFICIENT_BALANCE,
 }
 """Answers to a poll that are tolerated for a bounded time, and how the run ends after it."""
+_UNFINISHED = ("queued", "processing")
+_ASKED_BETWEEN = "poll-now-does-not-wait-for-planned-questions"
+"""Since polls ask several times: before, a poll that was under way had its answer within seconds."""
 
 
 class Waiting:
@@ -49,33 +58,55 @@ class Waiting:
 
     async def _pause(self) -> None:
         state = self._state
-        given, request = state.given, state.request
-        assert given
-        assert request
-        times = None if state.accepted_earlier else state.render_times
-        rhythm = cadence(request.model, request.duration, given.poll, times, state.seen)
-        planned = rhythm.wait(state.polls, self._now(), workflow.random().random(), self._retry_after)
-        left = (self._journal.deadline - workflow.now()).total_seconds()
-        wait = max(min(planned, left), 0.0)
+        first, *further = self._planned()
+        wait = max((min(first, self._journal.deadline) - workflow.now()).total_seconds(), 0.0)
         if wait and not state.poll_requested:
             state.next_poll_at = workflow.now() + timedelta(seconds=wait)
             summary = between_polls(state, wait)
             with suppress(TimeoutError):  # the ordinary case: nobody cut the wait short
                 await workflow.wait_condition(lambda: state.poll_requested, timeout=wait, timeout_summary=summary)
+        planned = not state.poll_requested
+        state.polls_ahead = [moment for moment in further if planned and moment < self._journal.deadline]
         state.next_poll_at, state.poll_requested = None, False
+
+    def _planned(self) -> list[datetime]:
+        """The next question, and where the provider answers as it should, those after it, should nothing change."""
+        state = self._state
+        given, request, since = state.given, state.request, state.submitted_at
+        assert given
+        assert request
+        assert since
+        times = None if state.accepted_earlier else state.render_times
+        steady = state.provider_status in _UNFINISHED and state.trouble is None
+        seen, at, retry_after = state.seen.model_copy(), self._now(), self._retry_after
+        planned = []
+        for polls in range(state.polls, state.polls + 1 + (POLLS_AHEAD if steady else 0)):
+            rhythm = cadence(request.model, request.duration, given.poll, times, seen)
+            at += rhythm.wait(polls, at, workflow.random().random(), retry_after)
+            planned.append(since + timedelta(seconds=at))
+            retry_after = None
+            if seen.rendering_at is None:
+                seen.queued_at = at
+        return planned
 
     async def _finished(self) -> bool:
         state, asked_at = self._state, self._now()
         try:
-            answer = await steps.poll(state, self._journal.deadline - workflow.now())
+            answer = await self._answer()
         except ActivityError as error:
             if is_cancelled_exception(error):
                 raise
+            state.polls += self._polls_under_way()
             self._no_answer(error)
             return False
         finally:
             # Whoever asked by `poll_now` while this poll was under way shares its answer.
-            state.polls, state.poll_requested = state.polls + 1, False
+            state.polls_ahead, state.poll_requested = [], False
+        state.polls += answer.polls
+        if answer.unchanged_at:
+            self._unfinished(self._since_submission(answer.unchanged_at))
+        if answer.asked_at:
+            asked_at = self._since_submission(answer.asked_at)
         self._retry_after = None
         state.provider_status, state.percent = answer.word, answer.percent
         match answer.status:
@@ -92,9 +123,7 @@ class Waiting:
                     FailureType.RENDER_FAILED, f"the provider could not render the video: {answer.reason}"
                 )
             case "queued":
-                state.unfinished_at = asked_at
-                if state.seen.rendering_at is None:
-                    state.seen.queued_at = asked_at
+                self._unfinished(asked_at)
                 self._fine(Phase.QUEUED, "The task waits in the provider's queue.")
             case "processing":
                 state.unfinished_at = asked_at
@@ -108,10 +137,49 @@ class Waiting:
                 self._tolerate(f"the provider answers with the unknown status {answer.word!r}", BOUNDED_PATIENCE)
         return False
 
+    async def _answer(self) -> PollAnswer:
+        """Of a poll that asks as planned; where it ends without one, or somebody asks by `poll_now`, of one more."""
+        state = self._state
+        poll = steps.poll(state, self._journal.deadline - workflow.now())
+        if not state.polls_ahead:
+            return await poll
+        try:
+            await workflow.wait_condition(lambda: poll.done() or state.poll_requested)
+            if not poll.done() and workflow.patched(_ASKED_BETWEEN):  # else a poll of one question is shared
+                poll.cancel()
+            return await poll
+        except asyncio.CancelledError:
+            poll.cancel()
+            with suppress(ActivityError):
+                await poll
+            raise
+        except ActivityError as error:
+            asked = state.poll_requested and is_cancelled_exception(error)
+            if not asked and not _broke_off(error):
+                raise
+        given_up, state.polls_ahead = self._polls_under_way(), []
+        try:
+            return await steps.poll(state, self._journal.deadline - workflow.now())
+        finally:
+            state.polls += given_up  # not before: `poll_now` waits for their number to grow
+
+    def _polls_under_way(self) -> int:
+        """How many questions the present poll has asked, as planned."""
+        return 1 + sum(moment <= workflow.now() for moment in self._state.polls_ahead)
+
+    def _unfinished(self, at: float) -> None:
+        """The task was not finished at `at`, and as far as is known still in the queue."""
+        self._state.unfinished_at = at
+        if self._state.seen.rendering_at is None:
+            self._state.seen.queued_at = at
+
     def _now(self) -> float:
-        """Seconds since the submission."""
+        return self._since_submission(workflow.now())
+
+    def _since_submission(self, moment: datetime) -> float:
+        """In seconds."""
         assert self._state.submitted_at
-        return max((workflow.now() - self._state.submitted_at).total_seconds(), 0.0)
+        return max((moment - self._state.submitted_at).total_seconds(), 0.0)
 
     def _fine(self, phase: Phase, message: str) -> None:
         self._state.trouble = self._state.trouble_since = None
@@ -122,6 +190,8 @@ class Waiting:
 
     def _no_answer(self, error: ActivityError) -> None:
         cause = cause_of(error)
+        if cause and cause.type == NOT_FINISHED:  # there was an answer, but no time or no attempt for the next question
+            return
         if cause is None or cause.type not in _SHORT_OF_AN_ANSWER:
             self._outage(cause, error)
             return
@@ -134,8 +204,7 @@ class Waiting:
 
     def _outage(self, cause: ApplicationError | None, error: ActivityError) -> None:
         """No answer at all never ends a paid render: the run asks until the deadline."""
-        details = cause.details[0] if cause and cause.details and isinstance(cause.details[0], dict) else {}
-        self._retry_after = details.get("retry_after")
+        self._retry_after = _retry_after(cause)
         self._trouble(cause.message if cause else str(error.cause))
 
     def _tolerate(self, trouble: str, patience: timedelta, kind: FailureType = FailureType.RESULT_INCOMPLETE) -> None:
@@ -156,3 +225,17 @@ class Waiting:
 
     def _failure(self, kind: FailureType, message: str) -> ApplicationError:
         return failure(kind, message, self._state.task_id)
+
+
+def _broke_off(error: ActivityError) -> bool:
+    """Whether a poll with more questions to ask got no answer to one: it leaves trying again to another poll."""
+    cause = cause_of(error)
+    if cause is None or cause.type not in (NO_ANSWER, NOT_SENT, RATE_LIMITED) or _retry_after(cause) is not None:
+        return False
+    return error.retry_state == RetryState.NON_RETRYABLE_FAILURE
+
+
+def _retry_after(cause: ApplicationError | None) -> float | None:
+    """What the provider asked for, in seconds."""
+    details = cause.details[0] if cause and cause.details and isinstance(cause.details[0], dict) else {}
+    return details.get("retry_after")

@@ -1,0 +1,108 @@
+"""A poll that asks several times by itself: on the real server, with real workers."""
+
+import asyncio
+import time
+from pathlib import Path
+from typing import Any
+
+from tests.support.processes import WorkerProcess, worker_process
+from tests.support.provider import Provider, bad_gateway
+from tests.support.runs import Handle, Runs, current_details, outcome, progress, request, until
+
+RHYTHM = {"first": 0.2, "interval": 1, "max_interval": 1}
+
+
+async def polls_of(handle: Handle) -> list[int]:
+    """How often each poll of a run was attempted; 0 for one that was given up."""
+    history = (await handle.fetch_history()).events
+    scheduled = {e.event_id for e in history if e.activity_task_scheduled_event_attributes.activity_type.name == "poll"}
+    started = (event.activity_task_started_event_attributes for event in history)
+    attempts = {one.scheduled_event_id: one.attempt for one in started if one.scheduled_event_id}
+    return [attempts.get(event_id, 0) for event_id in sorted(scheduled)]
+
+
+async def test_while_nothing_changes_questions_leave_no_events_and_progress_counts_them(
+    runs: Runs, provider: Provider, word: str
+) -> None:
+    provider.on_query[word] = lambda task: provider.status(task, "processing") if task.queries < 8 else None
+    handle = await runs.start(request=request(word), poll=RHYTHM)
+    first = await until(handle, lambda now: now["polls"] >= 3)
+    length = len((await handle.fetch_history()).events)
+    later = await until(handle, lambda now: now["polls"] >= 6)
+    assert len((await handle.fetch_history()).events) == length
+    assert first["next_poll_at"] < later["next_poll_at"]
+    assert f"poll {later['polls'] + 1} at" in await current_details(handle)
+    result = await outcome(handle)
+    (task,) = (task for task in provider.tasks.values() if task.body["prompt"] == word)
+    assert result["polls"] == task.queries - 1 == 8  # the download asks for the URL itself
+    assert await polls_of(handle) == [1, 7]
+    lesson = (await (await handle.describe()).memo())["render"]
+    unfinished, finished = lesson["finished"]
+    assert 0.5 < finished - unfinished < 2.5
+
+
+async def test_poll_now_does_not_wait_for_the_next_planned_question(runs: Runs, provider: Provider, word: str) -> None:
+    percent = [20]
+    provider.on_query[word] = lambda task: (
+        provider.status(task, "processing", progress=percent[0]) if percent[0] < 100 else None
+    )
+    handle = await runs.start(request=request(word), poll={"first": 0.2, "interval": 1, "max_interval": 600})
+    await until(handle, lambda now: now["polls"] >= 2)
+    percent[0] = 23
+    answer = await asyncio.wait_for(handle.execute_update("poll_now"), 10)
+    assert (answer["phase"], answer["percent"]) == ("rendering", 23)
+    percent[0] = 100
+    await handle.execute_update("poll_now")
+    result = await outcome(handle)
+    (task,) = (task for task in provider.tasks.values() if task.body["prompt"] == word)
+    assert result["polls"] == task.queries - 1
+
+
+async def test_a_render_that_has_come_much_further_is_told_before_the_last_question(
+    runs: Runs, provider: Provider, word: str
+) -> None:
+    def answer(task: Any) -> dict[str, Any] | None:
+        percent = {1: 10, 2: 12, 3: 14, 4: 40}.get(task.queries, 41)
+        return provider.status(task, "processing", progress=percent) if task.queries < 7 else None
+
+    provider.on_query[word] = answer
+    handle = await runs.start(request=request(word), poll=RHYTHM)
+    assert (await until(handle, lambda now: (now["percent"] or 0) > 10))["percent"] == 40
+    await outcome(handle)
+    assert await polls_of(handle) == [1, 3, 3]
+
+
+async def test_a_question_without_an_answer_is_followed_by_another_at_once(
+    runs: Runs, provider: Provider, word: str
+) -> None:
+    asked: list[float] = []
+
+    def answer(task: Any) -> Any:
+        asked.append(time.monotonic())
+        if task.queries == 3:
+            return bad_gateway()
+        return provider.status(task, "processing") if task.queries < 6 else None
+
+    provider.on_query[word] = answer
+    handle = await runs.start(request=request(word), poll={"first": 0.2, "interval": 3, "max_interval": 3})
+    result = await outcome(handle)
+    assert asked[3] - asked[2] < 1.5
+    assert result["polls"] == len(asked) - 1
+    assert await polls_of(handle) == [1, 2, 1, 2]
+    assert (await progress(handle))["trouble"] is None
+
+
+async def test_a_worker_that_dies_between_two_questions_takes_none_with_it(
+    runs: Runs, folder: Path, worker_env: dict[str, str], worker: WorkerProcess, provider: Provider, word: str
+) -> None:
+    provider.on_query[word] = lambda task: provider.status(task, "processing") if task.queries < 8 else None
+    there = Runs(runs.client, word)
+    env = {**worker_env, "MANXUE_TASK_QUEUE": word}
+    with worker_process(folder, env) as mortal:
+        handle = await there.start(request=request(word), poll=RHYTHM)
+        await until(handle, lambda now: now["polls"] >= 4)
+        mortal.kill()
+    with worker_process(folder, env):
+        result = await outcome(handle)
+    assert result["polls"] >= 8
+    assert len(await polls_of(handle)) == 2
