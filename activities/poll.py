@@ -24,12 +24,17 @@ _NOTABLE = 10.0
 class Further(BaseModel):
     """What a poll asks beyond its first question, unless an answer says something new."""
 
-    moments: list[AwareDatetime]
-    """When, ascending."""
+    since: AwareDatetime
+    seconds: list[float]
+    """When, after `since`, ascending."""
     word: str
     """The provider's word for the task as the run knows it."""
     percent: float | None = None
     """Likewise."""
+
+    def moments(self) -> list[datetime]:
+        """When."""
+        return [self.since + timedelta(seconds=seconds) for seconds in self.seconds]
 
 
 class PollAnswer(BaseModel):
@@ -76,14 +81,14 @@ class Poll:
             now = info.started_time + timedelta(seconds=monotonic() - begun)
             _ask_again(answer, further, info.attempt, now)
             answer.polls = info.attempt
-            answer.unchanged_at = _previous(further.moments, info)
+            answer.unchanged_at = _previous(further.moments(), info)
         return answer
 
 
 def _ask_again(answer: PollAnswer, further: Further, attempt: int, now: datetime) -> None:
     """Raise what makes Temporal start the next attempt at the next moment, where that is what is to be done."""
-    later = [moment for moment in further.moments if moment > now]
-    if attempt > len(further.moments) or not later or _is_news(answer, further):
+    later = [moment for moment in further.moments() if moment > now]
+    if attempt > len(further.seconds) or not later or _is_news(answer, further):
         return
     done = "" if answer.percent is None else f" ({answer.percent:.0f} %)"
     at = later[0].astimezone(UTC)

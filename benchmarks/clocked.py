@@ -11,10 +11,11 @@ from unittest.mock import patch
 from temporalio import activity
 
 from activities.download import Download, Downloaded, DownloadInput
-from activities.poll import Poll, PollAnswer
 from activities.submit import Submit, SubmitInput, Submitted
 from activities.validate import Validate, Validated, ValidateInput
 from benchmarks.renders import Spread
+from manxue.answers import Completed, Processing, Queued, TaskStatus
+from manxue.client import ManxueClient
 from manxue.render_times import Observed, RenderTimes, learn
 from manxue.request import check_request
 from media.verify import VideoFacts
@@ -63,11 +64,15 @@ _FACTS = VideoFacts(container="mp4", codec="h264", width=1280, height=720, fps=2
 
 @contextmanager
 def clocked() -> Iterator[None]:
-    """Workers that are built within have these activities in place of their own. Tasks are named by their render."""
+    """Workers that are built within have these activities in place of their own. Tasks are named by their render.
+
+    `poll` is theirs, and so is when it asks again; it is the provider that is replaced.
+    """
     with ExitStack() as replaced:
-        for owner in (Validate, Submit, Poll, Download):
+        for owner in (Validate, Submit, Download):
             step = owner.__name__.lower()
             replaced.enter_context(patch.object(owner, step, getattr(_Instead, step)))
+        replaced.enter_context(patch.object(ManxueClient, "query", _answer))
         yield
 
 
@@ -88,18 +93,21 @@ class _Instead:
         """Accepted at once."""
         return Submitted(task_id=_begun(str(given.request.body()["prompt"])))
 
-    @activity.defn(name="poll")
-    async def poll(self, task_id: str) -> PollAnswer:
-        """What the provider would say now."""
-        status = _status(task_id)
-        percent = 50.0 if status == "processing" else None
-        return PollAnswer(status=status, word=status, percent=percent, created=1790000000)
-
     @activity.defn(name="download")
     async def download(self, given: DownloadInput) -> Downloaded:
         """A file of the usual size."""
         uri = f"s3://videos/2026/{given.task_id}.mp4"
         return Downloaded(uri=uri, bytes=8_000_000, sha256="0" * 64, facts=_FACTS, manifest_uri=f"{uri}.json")
+
+
+async def _answer(_: ManxueClient, task_id: str) -> TaskStatus:
+    match _status(task_id):
+        case "queued":
+            return Queued()
+        case "processing":
+            return Processing(percent=50.0)
+        case "completed":
+            return Completed(video_url="https://cdn.example.com/video.mp4", created=1790000000)
 
 
 @activity.defn(name="create")

@@ -1,6 +1,8 @@
 """When to ask the provider next: a pure function of what is known. Seconds throughout.
 
-Without history: not before a render of that model and length could be done, then every 30 s, growing to 60 s.
+Without history: not before a render of that model and length could be done, then every 28 s, so that what the early
+silence saves lets the end be noticed sooner than by asking every 30 s; after a quarter of an hour the waits grow with
+the root of the time, to 60 s, which suits a render of which any length is as likely as its double.
 
 With history the questions go where the render is likely to finish. The best schedule, for what a question costs
 against a second of delay, asks at a rate proportional to the square root of the hazard, which is the chance that a
@@ -14,6 +16,8 @@ is asked about every 30 s, as the provider recommends. By the Cauchy-Schwarz ine
 about less often in all than that, and its end is noticed sooner, both by the same factor. So the recommendation is
 kept as what it is for, a limit to sustained load, and what early silence saves is spent near the likely end, where
 questions come as often as every 10 s, but no more often.
+
+A second matters less of a longer render: from 5 min on the 30 s grow with the root of the mean, to 45 s at 11 min.
 """
 
 import math
@@ -26,6 +30,12 @@ from workflows.contract import Poll
 _INTERVAL, _MAX_INTERVAL = 30.0, 60.0
 """The provider recommends 30 to 60 s and may rate limit faster polling."""
 _GROWTH = 1.1
+_UNTAUGHT, _UNTAUGHT_GROWS_FROM = 28.0, 900.0
+"""Between questions where nothing was learned, and the time since the submission from which that grows."""
+_UNTAUGHT_FIRST, _UNTAUGHT_SILENCE = 1.5, 35.0
+"""When to ask first then: a multiple of the earliest end that was ever seen, and no sooner than so many seconds."""
+_LONG, _MOST_PATIENCE = 300.0, 1.5
+"""The mean of renders from which questions become rarer, and how much at most."""
 _JITTER = 0.1
 
 _SHORTEST = 10.0
@@ -74,7 +84,7 @@ class Cadence:
     first: float | None
     """From the accepted submission to the first question; None where history places it."""
     interval: float | None
-    """Between questions at first; None where history places them."""
+    """Between questions at first; None where neither the caller nor history says."""
     max_interval: float
     likelihood: Likelihood | None = None
 
@@ -85,10 +95,12 @@ class Cadence:
         it is honoured when it is longer.
         """
         given = self.first if polls == 0 else self.interval
-        if given is None:
-            assert self.likelihood
+        if given is None and self.likelihood:
             planned = self.likelihood.next(since_submission, 1.0 if polls else _FIRST) - since_submission
             spread = max(planned + min(planned * _JITTER, _SPREAD) * (2 * random - 1), _SHORTEST)
+        elif given is None:
+            grown = _UNTAUGHT * math.sqrt(max(since_submission / _UNTAUGHT_GROWS_FROM, 1.0))
+            spread = min(grown, self.max_interval) * (1 + _JITTER * (2 * random - 1))
         else:
             growing = min((given or 0.0) * _GROWTH ** min(polls - 1, 100), self.max_interval)
             planned = growing if polls else max(given - since_submission, 0.0)
@@ -107,13 +119,13 @@ def cadence(
         value.total_seconds() if value is not None else None for value in (poll.first, poll.interval, poll.max_interval)
     )
     expected = times.completion(seen or Seen()) if times else None
-    start = interval if interval is not None else min(_INTERVAL, longest or _INTERVAL)
-    longest = longest if longest is not None else max(_MAX_INTERVAL, start)
+    if interval is None and longest is not None:
+        interval = min(_INTERVAL, longest)
+    longest = longest if longest is not None else max(_MAX_INTERVAL, interval or 0.0)
     if times is None or expected is None:
-        return Cadence(first if first is not None else earliest(model, duration), start, longest)
-    rhythm_given = poll.interval is not None or poll.max_interval is not None
-    learned = _likelihood(expected, times.runs, presumed(model, duration))
-    return Cadence(first, start if rhythm_given else None, longest, learned)
+        untaught = max(_UNTAUGHT_FIRST * earliest(model, duration), _UNTAUGHT_SILENCE)
+        return Cadence(first if first is not None else untaught, interval, longest)
+    return Cadence(first, interval, longest, _likelihood(expected, times.runs, presumed(model, duration)))
 
 
 def _likelihood(expected: Quantiles, runs: int, presumed_total: tuple[float, float]) -> Likelihood:
@@ -127,10 +139,11 @@ def _likelihood(expected: Quantiles, runs: int, presumed_total: tuple[float, flo
         for edge in edges
     ]
     mean = _mean(expected)
+    interval = _INTERVAL * min(max(math.sqrt(mean / _LONG), 1.0), _MOST_PATIENCE)
     density = []
     for (start, end), (before, after) in zip(pairwise(edges), pairwise(reached), strict=True):
         hazard = (after - before) / (end - start) / (1 - (before + after) / 2)
-        dense = math.sqrt(hazard * mean) / _INTERVAL
+        dense = math.sqrt(hazard * mean) / interval
         density.append(max(dense, 1 / _LONGEST_WHERE_LIKELY) if start >= learned_at[1] else dense)
     return Likelihood(tuple(edges), tuple(density))
 

@@ -108,8 +108,10 @@ def poll(state: RunState, patience: timedelta) -> workflow.ActivityHandle[PollAn
     config = told(POLL, f"{which} of task {state.task_id}", _priority(state.given), max(patience, POLL_PATIENCE))
     if not state.polls_ahead:
         return workflow.start_activity_method(Poll.poll, args=[state.task_id], **config)
-    further = Further(moments=state.polls_ahead, word=str(state.provider_status), percent=state.percent)
-    config["retry_policy"] = asking_further(len(further.moments))
+    assert state.submitted_at
+    seconds = [round((moment - state.submitted_at).total_seconds(), 1) for moment in state.polls_ahead]
+    further = Further(since=state.submitted_at, seconds=seconds, word=str(state.provider_status), percent=state.percent)
+    config["retry_policy"] = asking_further(len(seconds))
     return workflow.start_activity_method(Poll.poll, args=[state.task_id, further], **config)
 
 

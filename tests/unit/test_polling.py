@@ -4,6 +4,7 @@ from datetime import timedelta
 from random import Random
 from statistics import fmean, quantiles
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -27,11 +28,13 @@ def histories(draw: st.DrawFn) -> RenderTimes:
     return learn(finished, 5, "text")
 
 
-def test_without_history_the_first_question_comes_when_a_render_could_be_done_and_then_every_30_to_60_s() -> None:
+def test_without_history_the_first_question_comes_when_a_render_could_be_done_and_then_every_28_to_60_s() -> None:
     rhythm = cadence(MODEL, 5, Poll())
-    assert rhythm.wait(0, 0, 0.5) == 30
-    assert rhythm.wait(1, 30, 0.5) == 30
-    assert rhythm.wait(50, 3000, 0.5) == 60
+    assert rhythm.wait(0, 0, 0.5) == 45
+    assert rhythm.wait(1, 45, 0.5) == 28
+    assert rhythm.wait(20, 600, 0.5) == 28
+    assert rhythm.wait(30, 1800, 0.5) == pytest.approx(28 * 2**0.5)
+    assert rhythm.wait(200, 10_000, 0.5) == 60
     assert cadence(MODEL, 5, Poll(), RenderTimes()) == rhythm
 
 
