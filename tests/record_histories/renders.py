@@ -157,6 +157,30 @@ async def polled_on_request(on: Stage, word: str) -> None:
     await ended(handle)
 
 
+async def asked_between(on: Stage, word: str) -> None:
+    """By `poll_now`, between two questions of one poll; then one of them has no answer."""
+
+    def answer(task: Task) -> Any:
+        if task.queries == 7:
+            return bad_gateway()
+        return on.provider.status(task, "processing") if task.queries < 10 else None
+
+    on.provider.on_query[f"[{word}]"] = answer
+    handle = await on.render(word)
+    await until(handle, lambda now: now["polls"] >= 3)
+    await handle.execute_update("poll_now")
+    await ended(handle)
+
+
+async def cancelled_between(on: Stage, word: str) -> None:
+    """Two questions of one poll."""
+    rendering(on, word)
+    handle = await on.render(word)
+    await until(handle, lambda now: now["polls"] >= 3)
+    await handle.cancel()
+    await ended(handle)
+
+
 async def cancelled_waiting(on: Stage, word: str) -> None:
     handle = await on.render(word, poll=ASLEEP)
     await until(handle, lambda now: now["next_poll_at"] is not None)
@@ -309,6 +333,8 @@ SCENES: tuple[Scene, ...] = (
     deadline,
     outage,
     polled_on_request,
+    asked_between,
+    cancelled_between,
     cancelled_waiting,
     cancelled_in_review,
     cancelled_in_the_call,

@@ -145,6 +145,10 @@ class Provider:
         seconds = task.body.get("duration") if done else None
         return {**known, "status": status, "video_url": url, "actualDuration": seconds, "error": None, **more}
 
+    def moving(self, task: Task) -> dict[str, Any]:
+        """Rendering, and at each question so much further that the run is told."""
+        return self.status(task, "processing", progress=10 * task.queries % 100)
+
     async def _upload(self, request: Request) -> Response:
         if denied := _denied(request):
             return denied

@@ -48,7 +48,7 @@ class Renders:
 
     def _answer(self, task: Task) -> Answer | None:
         over = self.all_finished or str(task.body["prompt"]) in self.finished
-        return self.provider.status(task, "completed" if over else "processing")
+        return self.provider.status(task, "completed") if over else self.provider.moving(task)
 
     def ordered(self) -> list[str]:
         """The prompts of the create calls, without the test's word."""

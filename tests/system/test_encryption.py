@@ -147,7 +147,7 @@ async def test_keys_rotate_while_a_run_is_under_way_and_a_lost_key_stops_it_plai
     house: House, provider: Provider, word: str
 ) -> None:
     rendering = True
-    provider.on_query[f"{word} long"] = lambda task: provider.status(task, "processing") if rendering else None
+    provider.on_query[f"{word} long"] = lambda task: provider.moving(task) if rendering else None
     both, word_of_old = f"{NEW},{OLD}", "a payload is encrypted with the key '2026-05', and the keys here are 2026-11"
 
     worker = house.worker(OLD)

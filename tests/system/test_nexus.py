@@ -148,7 +148,7 @@ async def short(
 async def test_callers_with_one_id_share_one_render_over_continue_as_new(
     short: Studio, client: Client, provider: Provider, word: str
 ) -> None:
-    provider.on_query[word] = lambda task: provider.status(task, "processing") if task.queries < 9 else None
+    provider.on_query[word] = lambda task: provider.moving(task) if task.queries < 9 else None
     given = {"workflow_id": word, "input": {"request": request(word), "poll": FAST}}
     first, second = await short.start("generate", given), await short.start("generate", given)
     await until(client.get_workflow_handle(word), lambda now: now["polls"] > 6)

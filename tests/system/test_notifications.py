@@ -133,7 +133,7 @@ async def test_a_question_that_nobody_heard_is_told_on_while_the_run_continues_a
 ) -> None:
     port = free_port()
     provider.on_create[word] = lambda body: bad_gateway()
-    provider.on_query[word] = lambda task: None if heard and task.queries > 8 else provider.status(task, "processing")
+    provider.on_query[word] = lambda task: None if heard and task.queries > 8 else provider.moving(task)
     heard: list[Message] = []
     worker = WorkerProcess(folder, worker_env | {"MANXUE_TASK_QUEUE": word}, events=60).ready()
     notify = [{"url": f"http://127.0.0.1:{port}/hook", "events": ["needs_decision"]}]

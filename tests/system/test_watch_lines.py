@@ -33,7 +33,7 @@ class Lines:
 
 def content(line: Line) -> Line:
     """What is news in a line."""
-    progress = {name: value for name, value in line.get("progress", {}).items() if name != "eta"}
+    progress = {name: value for name, value in line.get("progress", {}).items() if name not in ("eta", "estimate")}
     return {**line, "at": None, "progress": progress}
 
 
