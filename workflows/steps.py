@@ -104,8 +104,9 @@ def poll(state: RunState, patience: timedelta) -> workflow.ActivityHandle[PollAn
     assert state.given
     assert state.task_id
     first, last = state.polls + 1, state.polls + 1 + len(state.polls_ahead)
-    which = f"poll {first}" if first == last else f"polls {first} to {last} at most, until there is news,"
-    config = told(POLL, f"{which} of task {state.task_id}", _priority(state.given), max(patience, POLL_PATIENCE))
+    task = f"task {state.task_id}"
+    summary = f"poll {first} of {task}" if first == last else f"polls {first} to {last} of {task}, until there is news"
+    config = told(POLL, summary, _priority(state.given), max(patience, POLL_PATIENCE))
     if not state.polls_ahead:
         return workflow.start_activity_method(Poll.poll, args=[state.task_id], **config)
     assert state.submitted_at

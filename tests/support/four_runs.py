@@ -44,7 +44,7 @@ async def four_runs(runs: Runs, provider: Provider, word: str) -> FourRuns:
     face = provider.image(f"{word}.png", "orange")
 
     async def begin(name: str, **more: Any) -> Handle:
-        poll = {"first": 1, "interval": 45 if name == "running" else 1}
+        poll = {"first": 1, "interval": 8 if name == "running" else 1}
         fields = {"request": request(prompts[name], **more), "poll": poll, "deadline": "PT6H"}
         await start(runs.client, runs.task_queue, f"{name}-{word}", fields, check(fields)[1])
         return runs.client.get_workflow_handle(f"{name}-{word}")
@@ -55,7 +55,7 @@ async def four_runs(runs: Runs, provider: Provider, word: str) -> FourRuns:
         failed=await begin("failed"),
         finished=await begin("finished", first_image=face),
     )
-    await until(four.running, lambda now: now["percent"] == 40 and now["next_poll_at"])
+    await until(four.running, lambda now: now["polls"] > 2 and now["next_poll_at"])
     await until(four.held, lambda now: now["phase"] == "needs_decision")
     await failure_of(four.failed)
     await outcome(four.finished)
