@@ -83,6 +83,7 @@ class Waiting:
         for polls in range(state.polls, state.polls + 1 + (POLLS_AHEAD if steady else 0)):
             rhythm = cadence(request.model, request.duration, given.poll, times, seen)
             at += rhythm.wait(polls, at, workflow.random().random(), retry_after)
+            at = round(at, 1)  # as the poll is told
             planned.append(since + timedelta(seconds=at))
             retry_after = None
             if seen.rendering_at is None:

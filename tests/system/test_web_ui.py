@@ -44,7 +44,7 @@ async def test_a_running_a_held_a_failed_and_a_finished_run_explain_themselves(
 ) -> None:
     four = await four_runs(runs, provider, word)
 
-    shown = await ui.open(four.running, "user-metadata", "sd2_manxue_1080p · text · a lighthouse", "Next: poll 2 at 20")
+    shown = await ui.open(four.running, "user-metadata", "sd2_manxue_1080p · text · a lighthouse", "Next: poll ")
     wanted = [
         "Rendering The provider renders the video (40 %).",
         "Since: 20",
