@@ -95,14 +95,14 @@ async def test_a_question_without_an_answer_is_followed_by_another_at_once(
 async def test_a_worker_that_dies_between_two_questions_takes_none_with_it(
     runs: Runs, folder: Path, worker_env: dict[str, str], worker: WorkerProcess, provider: Provider, word: str
 ) -> None:
-    provider.on_query[word] = lambda task: provider.status(task, "processing") if task.queries < 8 else None
+    provider.on_query[word] = lambda task: provider.status(task, "processing") if task.queries < 6 else None
     there = Runs(runs.client, word)
     env = {**worker_env, "MANXUE_TASK_QUEUE": word}
     with worker_process(folder, env) as mortal:
-        handle = await there.start(request=request(word), poll=RHYTHM)
-        await until(handle, lambda now: now["polls"] >= 4)
+        handle = await there.start(request=request(word), poll={"first": 0.2, "interval": 3, "max_interval": 3})
+        await until(handle, lambda now: now["polls"] >= 3)
         mortal.kill()
     with worker_process(folder, env):
         result = await outcome(handle)
-    assert result["polls"] >= 8
+    assert result["polls"] >= 6
     assert len(await polls_of(handle)) == 2
