@@ -4,6 +4,10 @@ Run it with `python worker.py` or `manxue worker`. SIGTERM or SIGINT stops it: n
 flight, above all a create call, are given time to finish.
 """
 
+import startup
+
+# isort: split
+
 import asyncio
 import os
 import signal
@@ -59,6 +63,7 @@ from workflows.run_input import input_problems
 from workflows.runner import runner
 from workflows.server_address import ServerAddressInterceptor
 
+startup.done()
 log = structlog.stdlib.get_logger("worker")
 
 WORKFLOWS: list[type] = [GenerateVideo, ReviewAsset, AdmitRenders, GenerateBatch, KeepRequestPage, DeliverNotification]
