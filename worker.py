@@ -4,6 +4,10 @@ Run it with `python worker.py` or `manxue worker`. SIGTERM or SIGINT stops it: n
 flight, above all a create call, are given time to finish.
 """
 
+import startup
+
+# isort: split
+
 import asyncio
 import os
 import signal
@@ -59,6 +63,7 @@ from workflows.run_input import input_problems
 from workflows.runner import runner
 from workflows.server_address import ServerAddressInterceptor
 
+startup.done()
 log = structlog.stdlib.get_logger("worker")
 
 WORKFLOWS: list[type] = [GenerateVideo, ReviewAsset, AdmitRenders, GenerateBatch, KeepRequestPage, DeliverNotification]
@@ -80,8 +85,8 @@ async def run_worker(
 
     Raises TemporalUnavailable, OutputInvalid, OutputUnavailable or SettingsError when it cannot begin.
     """
-    await ensure_search_attributes(client)
-    await open_output(settings.output).prepare()
+    output = open_output(settings.output)
+    await asyncio.gather(ensure_search_attributes(client), output.prepare())
     working = asyncio.Event()
     async with AsyncExitStack() as parts:
         if exporter:
@@ -121,22 +126,25 @@ async def _monitored(
 async def build_worker(settings: WorkerSettings, client: Client) -> AsyncIterator[Worker]:
     """A running worker with its clients; leaving the block stops it."""
     result_host = urlsplit(settings.base_url).hostname or ""
-    address, deployment = client.service_client.config.target_host, deployment_of(settings)
+    address, key = client.service_client.config.target_host, settings.api_key.get_secret_value()
     grace = timedelta(seconds=settings.shutdown_grace)
-    # A server that has no Nexus, or where it is off, would refuse every poll for it.
-    has_nexus = (await client.workflow_service.get_system_info(GetSystemInfoRequest())).capabilities.nexus
     guard = AddressGuard(settings.allowed_networks)
     # Results may come from a provider in a private network; what a user names may not lead there.
     results_guard = AddressGuard(settings.allowed_networks, allowed_hosts=[result_host])
+    new_manxue, new_fetcher, server, deployment = await asyncio.gather(
+        asyncio.to_thread(ManxueClient, key, settings.base_url, settings.create_timeout, provider_calls.watch()),
+        asyncio.to_thread(Fetcher, guard),  # like the one before, it takes 25 ms to load the authorities of TLS
+        client.workflow_service.get_system_info(GetSystemInfoRequest()),
+        asyncio.to_thread(deployment_of, settings),  # asks git
+    )
+    # A server that has no Nexus, or where it is off, would refuse every poll for it.
+    has_nexus = server.capabilities.nexus
     async with (
-        ManxueClient(
-            settings.api_key.get_secret_value(), settings.base_url, settings.create_timeout, provider_calls.watch()
-        ) as manxue,
-        Fetcher(guard) as fetcher,
+        new_manxue as manxue,
+        new_fetcher as fetcher,
         Fetcher(results_guard) as files,  # a pool of its own: downloads must not take the others' connections
         Poster(guard) as poster,
     ):
-        key = settings.api_key.get_secret_value()
         secrets = [secret.get_secret_value() for secret in settings.webhook_secrets]
         receivers = Receivers(poster, can_sign=bool(secrets))
         assets = UploadAssets(manxue)

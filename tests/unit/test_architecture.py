@@ -32,7 +32,7 @@ ALLOWED = {
 }
 """Package -> what it may import of ours besides itself. `manxue` and `media` know nothing of each other."""
 
-OURS = {*ALLOWED, "worker", "settings", "connection", "deployment", "encryption", "logs"}
+OURS = {*ALLOWED, "worker", "startup", "settings", "connection", "deployment", "encryption", "logs"}
 
 
 def imported(path: Path) -> set[str]:
@@ -60,6 +60,16 @@ def test_only_the_connection_and_the_providers_rules_come_with_the_contract(cont
     code = f"import sys, workflows.{contract}; print(*sorted(m for m in sys.modules if '.' not in m))"
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=True).stdout
     assert not {"activities", "media", "temporalio", "httpx", "av", "obstore"} & set(loaded.split())
+
+
+def test_a_worker_starts_without_what_it_has_no_use_for_which_can_be_imported_later() -> None:
+    code = (
+        "import gc, sys, worker;"
+        "print({'rich', 'click', 'typer', 'pygments', 'av', 'PIL', 'opentelemetry'} & set(sys.modules));"
+        "import rich.console, httpx._main; print(gc.isenabled())"
+    )
+    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=True).stdout
+    assert told.split("\n")[:2] == ["set()", "True"]
 
 
 def test_services_need_nothing_of_ours() -> None:
