@@ -8,16 +8,20 @@ it there: no record means never sent, `accepted` names the task, `sending` alone
 import asyncio
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager, suppress
+from datetime import timedelta
 from typing import Any, Literal, TypeVar
 
 from pydantic import BaseModel, ValidationError
 from temporalio import activity
 from temporalio.client import AsyncActivityCancelledError
+from temporalio.service import RPCError, RPCStatusCode
 
 T = TypeVar("T")
 
 _BEAT = 5.0
 """Seconds; well inside the submit activity's heartbeat timeout."""
+_AGAIN, _PATIENCE = 0.5, timedelta(minutes=1)
+_AWAY = (RPCStatusCode.UNAVAILABLE, RPCStatusCode.DEADLINE_EXCEEDED, RPCStatusCode.RESOURCE_EXHAUSTED)
 
 
 class Interrupted(Exception):
@@ -55,6 +59,20 @@ class RecordKeeper:
             self._beat()  # first, so that the SDK holds back nothing older that could overtake it
         with suppress(AsyncActivityCancelledError):  # recorded all the same; a POST in flight is always awaited
             await self._handle.heartbeat(entry.model_dump())
+
+    async def insist(self, entry: SubmissionRecord) -> None:
+        """Write an entry, and again while the server is away, for as long as it would wait for a heartbeat.
+
+        The SDK gives up the completion of an activity after ten seconds of trying. Raises RPCError and TimeoutError.
+        """
+        async with asyncio.timeout((activity.info().heartbeat_timeout or _PATIENCE).total_seconds()):
+            while True:
+                try:
+                    return await self.write(entry)
+                except RPCError as error:
+                    if error.status not in _AWAY:
+                        raise
+                    await asyncio.sleep(_AGAIN)
 
     @asynccontextmanager
     async def beating(self) -> AsyncIterator[None]:

@@ -81,8 +81,10 @@ class Submit:
             task_id = await self._post(body)
             # Whatever happens from here on, the id is known and is returned; should even that fail, it is in the log.
             log.info("submission.accepted", task_id=task_id)
-            with suppress(RPCError, Interrupted):
-                await to_its_end(record.write(SubmissionRecord(state="accepted", task_id=task_id)))
+            # Where the worker dies, this is worth no more than the return: either is one call after the answer. But the
+            # SDK tries to report the return for ten seconds only, and a server may be away for longer.
+            with suppress(RPCError, TimeoutError, Interrupted):
+                await to_its_end(record.insist(SubmissionRecord(state="accepted", task_id=task_id)))
         return Submitted(task_id=task_id)
 
     async def _body(self, request: CheckedRequest) -> dict[str, Any]:

@@ -67,8 +67,8 @@ class Bucket(Output):
         await asyncio.to_thread(file.unlink)
         return True
 
-    async def holds(self, name: str, size: int, sha256: str) -> bool:
-        digest = hashlib.sha256()
+    async def holds(self, name: str, file: Path, sha256: str) -> bool:
+        digest, size = hashlib.sha256(), (await asyncio.to_thread(file.stat)).st_size
         with self._explained(name):
             if (await obstore.head_async(self._store, name))["size"] != size:
                 return False

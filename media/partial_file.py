@@ -10,6 +10,9 @@ from pathlib import Path
 
 from media.storage import BLOCK
 
+_HASHERS = ThreadPoolExecutor(os.cpu_count() or 1, thread_name_prefix="sha256")
+"""For all files: to start a thread for each takes as long as to hash a quarter of a megabyte."""
+
 
 class PartialFileBusy(Exception):
     """Another process, or an attempt that is thought dead, is still writing to it."""
@@ -32,7 +35,6 @@ class PartialFile:
         self._path = path
         self._notes = path.with_name(path.name + ".json")
         self._digest = hashlib.sha256()
-        self._hasher = ThreadPoolExecutor(1, thread_name_prefix="sha256")
         self._hashing: Future[None] | None = None
         self.size = 0
         self.received = 0
@@ -70,7 +72,7 @@ class PartialFile:
 
     def close(self) -> None:
         """Close it, leaving it where it is."""
-        self._hasher.shutdown()
+        self._settle()
         self._file.close()
 
     def _recall(self) -> None:
@@ -104,7 +106,10 @@ class PartialFile:
             self._take()
         self._file.truncate(0)
         self._digest, self.size, self.version = hashlib.sha256(), 0, version
-        self._notes.write_text(json.dumps({"validator": version.validator, "length": version.length}))
+        if version == Version(None, None):  # so nothing can be resumed, and no notes say the same
+            self._notes.unlink(missing_ok=True)
+        else:
+            self._notes.write_text(json.dumps({"validator": version.validator, "length": version.length}))
 
     def append(self, block: bytes | memoryview) -> None:
         """Add bytes at the end. Those that were written before an OSError count.
@@ -117,7 +122,7 @@ class PartialFile:
                 written += self._file.write(whole[written:])
         finally:
             self._settle()
-            self._hashing = self._hasher.submit(self._digest.update, whole[:written])
+            self._hashing = _HASHERS.submit(self._digest.update, whole[:written])
             self.size += written
             self.received += written
 

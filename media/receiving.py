@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import Callable
 from itertools import cycle
+from mmap import mmap
 from typing import Protocol
 
 from media.guard import FetchFailed
@@ -52,7 +53,8 @@ async def receive_all(connection: Connection, into: Growing, most: int, end: Cal
 
 
 def _copy(receive: Receive, into: Growing, most: int, end: Callable[[], int], came: Callable[[int], None]) -> None:
-    buffers = cycle((memoryview(bytearray(BLOCK)), memoryview(bytearray(BLOCK))))  # one is hashed, one filled
+    # One is hashed, one filled. Unlike a bytearray, it takes time and memory only as far as it is filled.
+    buffers = cycle((memoryview(mmap(-1, BLOCK)), memoryview(mmap(-1, BLOCK))))
     size = 1
     while size and (room := end() - into.size) > 0:
         buffer, filled, begun = next(buffers)[:room], 0, time.monotonic()

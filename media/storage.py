@@ -38,8 +38,8 @@ class Output(ABC):
         """Move a finished local file to `name`; False, changing nothing, when something exists there."""
 
     @abstractmethod
-    async def holds(self, name: str, size: int, sha256: str) -> bool:
-        """Whether what exists under `name` has this many bytes and this digest."""
+    async def holds(self, name: str, file: Path, sha256: str) -> bool:
+        """Whether what exists under `name` has the bytes of this local file, whose digest is given."""
 
     @abstractmethod
     def uri(self, name: str) -> str:
@@ -50,16 +50,16 @@ class Output(ABC):
         file = await asyncio.to_thread(_written, self.scratch, content)
         try:
             return await self.deliver(file, hashlib.sha256(content).hexdigest(), names)
-        finally:
+        except BaseException:
             await asyncio.to_thread(file.unlink, missing_ok=True)
+            raise
 
     async def deliver(self, file: Path, sha256: str, names: tuple[str, ...]) -> str:
         """Move `file` to the first of `names` that is free or holds the same content, and return that name."""
-        size = (await asyncio.to_thread(file.stat)).st_size
         for name in names:
             if await self.put_new(file, sha256, name):
                 return name
-            if await self.holds(name, size, sha256):
+            if await self.holds(name, file, sha256):
                 await asyncio.to_thread(file.unlink)
                 return name
         raise OutputUnavailable(f"{self.uri(names[-1])} exists already with other content; it was not overwritten")
@@ -122,11 +122,11 @@ class Directory(Output):
         finally:
             os.close(handle)
 
-    async def holds(self, name: str, size: int, sha256: str) -> bool:
+    async def holds(self, name: str, file: Path, sha256: str) -> bool:
         def same() -> bool:
             try:
-                with (self._path / name).open("rb") as file:
-                    return hashlib.file_digest(file, "sha256").hexdigest() == sha256
+                with (self._path / name).open("rb") as other:
+                    return hashlib.file_digest(other, "sha256").hexdigest() == sha256
             except OSError:
                 return False  # a directory, a link to nowhere, or somebody else's
 

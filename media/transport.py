@@ -1,6 +1,6 @@
 """HTTP/1.1 over connections of our own, which go to addresses that the guard has checked, and nowhere else.
 
-A connection carries one exchange and has a thread of its own, which waits for its bytes. h11 reads the head. A body of
+A connection carries one exchange, and has a thread while it waits for its bytes. h11 reads the head. A body of
 known length then goes from the socket straight into the caller's memory: clients that hand out bodies in pieces cost
 two to five times what curl needs for the same bytes, and those that are faster connect by rules of their own.
 """
@@ -9,7 +9,7 @@ import asyncio
 import socket
 import ssl
 from collections.abc import AsyncIterator, Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import suppress
 from functools import cache
 from typing import Any, TypeVar
@@ -47,13 +47,13 @@ async def to_its_end(running: asyncio.Future[T], hurry: Callable[[], None] = lam
 
 
 class Connection:
-    """One exchange over one connected socket. Everything that waits for the socket runs in its thread."""
+    """One exchange over one connected socket. Everything that waits for the socket runs in a thread of `threads`."""
 
-    def __init__(self, sock: socket.socket, seconds: float | None) -> None:
+    def __init__(self, sock: socket.socket, seconds: float | None, threads: Executor) -> None:
         self._socket = sock
         self._socket.settimeout(seconds)
         self._http = h11.Connection(our_role=h11.CLIENT, max_incomplete_event_size=_MOST_HEAD)
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="connection")
+        self._threads = threads
         self._broken_off = False
         self._early = memoryview(b"")
         """What came of the body together with the head."""
@@ -61,13 +61,12 @@ class Connection:
         """Bytes of the body that are to come; None where only its end will tell."""
 
     async def run(self, work: Callable[..., T], *arguments: Any) -> T:
-        """Run `work` in the thread, to its end: cancelled, it breaks the connection off, but waits for `work`."""
-        return await to_its_end(asyncio.wrap_future(self._thread.submit(work, *arguments)), self._break_off)
+        """Run `work` in a thread, to its end: cancelled, it breaks the connection off, but waits for `work`."""
+        return await to_its_end(asyncio.wrap_future(self._threads.submit(work, *arguments)), self._break_off)
 
     def close(self) -> None:
         """Close the socket, read to its end or not. Nothing may be running."""
         self._socket.close()
-        self._thread.shutdown(wait=False)
 
     def _break_off(self) -> None:
         self._broken_off = True
@@ -190,6 +189,7 @@ class GuardedTransport(httpx.AsyncBaseTransport):
         self._guard = guard
         self._resolve = resolve
         self._slots = asyncio.Semaphore(_MOST_CONNECTIONS)
+        self._threads = ThreadPoolExecutor(_MOST_CONNECTIONS, thread_name_prefix="connection")
         self._tls = _tls()
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
@@ -209,6 +209,10 @@ class GuardedTransport(httpx.AsyncBaseTransport):
             raise
         return httpx.Response(status, headers=headers, stream=body)
 
+    async def aclose(self) -> None:
+        """Let the threads end with what runs in them."""
+        self._threads.shutdown(wait=False)
+
     async def _connect(self, request: httpx.Request) -> Connection:
         host, timeout = request.url.raw_host.decode("ascii"), request.extensions.get("timeout", {})
         port = request.url.port or {"http": 80, "https": 443}[request.url.scheme]
@@ -224,7 +228,7 @@ class GuardedTransport(httpx.AsyncBaseTransport):
             except OSError as error:  # TimeoutError is one
                 failure = httpx.ConnectError(str(error) or "no answer")
                 continue
-            connection = Connection(sock, timeout.get("read"))
+            connection = Connection(sock, timeout.get("read"), self._threads)
             if request.url.scheme == "https":
                 connection.encrypt(self._tls, host)
             return connection

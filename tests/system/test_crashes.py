@@ -183,7 +183,7 @@ async def test_the_temporal_server_killed_during_the_create_call_learns_of_its_a
             await reached(provider, word)
             own.kill()
             answer.set()
-            await asyncio.sleep(3)
+            await asyncio.sleep(24)  # the SDK gives up after 10 s of trying
         own.start()
         assert (await outcome(handle))["task_id"]
     own.kill()
