@@ -1,28 +1,29 @@
-"""Many runs that wait on one worker: ours and the bare reference, on a server of their own, watched for a while."""
+"""Many runs that wait on one worker, on a server of their own: started, let settle, and watched for a while."""
 
 import asyncio
 import random
-import sys
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
-from temporalio.api.enums.v1 import EventType
 from temporalio.client import Client
+from temporalio.common import WorkflowIDConflictPolicy
 from temporalio.contrib.pydantic import pydantic_data_converter
+from temporalio.service import RPCError, RPCStatusCode
 
-from benchmarks import bare_waiting
 from benchmarks.machine import cpu_seconds, idle_seconds
-from tests.support.processes import API_KEY, ROOT, DevServer, spawn, wait_for, worker_process
-from tests.support.provider import Provider
-from tests.support.runs import request
+from benchmarks.waiting_kinds import Kind
+from tests.support.processes import DevServer
 
 _AT_ONCE = 20
-_SAMPLE = 200
-"""Runs whose histories are read for how late polls were."""
+_SAMPLE = 300
+"""Questions, about, whose lateness is read from histories."""
+_SOON = 3.0
+"""Seconds from the start of a run to its first poll, at least."""
 
 
 @dataclass
@@ -37,7 +38,7 @@ class Watched:
     idle: float
     """Cores that nobody used."""
     late: list[float] = field(default_factory=list)
-    """Seconds from when a timer was due to the start of the poll, sorted."""
+    """Seconds from when a question was due to when it was asked, sorted."""
 
     def per_poll(self, seconds: float) -> float:
         """Milliseconds."""
@@ -48,117 +49,61 @@ class Watched:
         return self.late[int(share * (len(self.late) - 1))] if self.late else float("nan")
 
 
-class Kind(Protocol):
-    """What waits."""
-
-    name: str
-
-    @contextmanager
-    def worker(self, folder: Path, address: str, cached: int) -> Iterator[int]:
-        """A running worker; its process id."""
-
-    def given(self, number: int, first: float, interval: float) -> tuple[str, Any, str]:
-        """Workflow, input and task queue of a run."""
-
-    def polls(self) -> int:
-        """So far."""
-
-
-class Ours:
-    """`GenerateVideo`, from the checks and the create call on."""
-
-    name = "ours"
-
-    def __init__(self) -> None:
-        self._provider = Provider()
-        self._provider.on_query["waiting"] = lambda task: self._provider.status(task, "processing")
-        self._provider.start()
-
-    @contextmanager
-    def worker(self, folder: Path, address: str, cached: int) -> Iterator[int]:
-        """See `Kind`."""
-        env = {
-            "TEMPORAL_ADDRESS": address,
-            "MANXUE_API_KEY": API_KEY,
-            "MANXUE_BASE_URL": self._provider.url,
-            "MANXUE_OUTPUT": str(folder / "videos"),
-            "MANXUE_MAX_CACHED_WORKFLOWS": str(cached),
-        }
-        with worker_process(folder, env) as worker:
-            yield worker.process.pid
-
-    def given(self, number: int, first: float, interval: float) -> tuple[str, Any, str]:
-        """See `Kind`."""
-        poll = {"first": first, "interval": interval, "max_interval": interval}
-        return "GenerateVideo", {"request": request(f"waiting {number}"), "preview": False, "poll": poll}, "manxue"
-
-    def polls(self) -> int:
-        """See `Kind`."""
-        return sum(task.queries for task in self._provider.tasks.values())
-
-
-class Bare:
-    """Timers and polls, and nothing else."""
-
-    name = "bare Temporal"
-
-    def __init__(self) -> None:
-        self._logs: list[Path] = []
-
-    @contextmanager
-    def worker(self, folder: Path, address: str, cached: int) -> Iterator[int]:
-        """See `Kind`."""
-        log = folder / f"bare-{len(self._logs)}.log"
-        log.touch()
-        self._logs.append(log)
-        process = spawn([sys.executable, "-m", "benchmarks.bare_waiting", address, str(cached)], log, cwd=ROOT)
-        try:
-            wait_for("worker.started", log, process)
-            yield process.pid
-        finally:
-            process.kill()
-            process.wait()
-
-    def given(self, number: int, first: float, interval: float) -> tuple[str, Any, str]:
-        """See `Kind`."""
-        return bare_waiting.WORKFLOW, {"first": first, "interval": interval}, bare_waiting.TASK_QUEUE
-
-    def polls(self) -> int:
-        """See `Kind`."""
-        return sum(log.read_bytes().count(b".") for log in self._logs)
-
-
 class Scene:
     """A server, and runs of one kind."""
 
     def __init__(self, kind: Kind, folder: Path, interval: float, client: Client, server: DevServer) -> None:
         self._kind, self._folder, self._interval, self._client, self._server = kind, folder, interval, client, server
         self._random = random.Random(1)
-        self.runs = 0
+        self._runs, self._steady_polls, self._steady_at = 0, 0, 0.0
 
     def worker(self, cached: int) -> Any:
         """A running worker with a cache for so many runs; its process id."""
         return self._kind.worker(self._folder, self._server.address, cached)
 
-    async def start(self, runs: int) -> None:
-        """Have so many runs, spread evenly over the interval; return when each has been polled."""
-        numbers = iter(range(self.runs, runs))
+    async def start(self, runs: int, interval: float) -> None:
+        """Have so many runs, the new ones polled every `interval` seconds and spread evenly over it."""
+        began, polls, new = time.monotonic(), self._kind.polls(), runs - self._runs
+        numbers = iter(range(self._runs, runs))
 
         async def some() -> None:
             for number in numbers:
-                first = self._interval * (0.2 + self._random.random())
-                workflow, given, queue = self._kind.given(number, first, self._interval)
-                await self._client.start_workflow(workflow, given, id=f"run-{number}", task_queue=queue)
+                # More at once would only pile up before the worker, and hold up its polls.
+                await _until(lambda: self._kind.waiting(number) > number - 2 * _AT_ONCE)  # noqa: B023 - at once
+                due = began + interval * (number - self._runs) / new
+                first = max(due - time.monotonic(), _SOON)
+                await self._start(number, first, interval)
 
         await asyncio.gather(*(some() for _ in range(_AT_ONCE)))
-        self.runs = runs
-        await self.settle()
+        await _until(lambda: self._kind.waiting(runs) >= runs)
+        more = self._kind.prelude - 1
+        self._steady_at = max(began + interval, time.monotonic() + _SOON) + more * interval * 1.1 + _SOON
+        self._runs, self._steady_polls = runs, polls + new + more * runs
+
+    async def _start(self, number: int, first: float, interval: float) -> None:
+        workflow, given, queue = self._kind.given(number, first, interval)
+        existing = WorkflowIDConflictPolicy.USE_EXISTING
+        while True:
+            try:
+                await self._client.start_workflow(
+                    workflow, given, id=f"run-{number}", task_queue=queue, id_conflict_policy=existing
+                )
+            except RPCError as error:
+                if error.status != RPCStatusCode.NOT_FOUND:  # so says a starved development server of its namespace
+                    raise
+                await asyncio.sleep(1)
+            else:
+                return
+
+    async def steady(self) -> None:
+        """Return when each new run has been polled so often that it goes on in the same way."""
+        await asyncio.sleep(max(self._steady_at - time.monotonic(), 0))
+        await _until(lambda: self._kind.polls() >= self._steady_polls)
 
     async def settle(self) -> None:
-        """Return when each has been polled, about."""
-        enough = self._kind.polls() + self.runs
-        while self._kind.polls() < enough:  # noqa: ASYNC110 - counted in another process
-            await asyncio.sleep(0.5)
+        """Return when half of the runs have been polled, about."""
+        enough = self._kind.polls() + self._runs // 2
+        await _until(lambda: self._kind.polls() >= enough)
 
     async def watch(self, pid: int, seconds: float) -> Watched:
         """Count what the worker `pid` and the server do meanwhile."""
@@ -176,22 +121,17 @@ class Scene:
         return Watched(int(polls), took, worker, server, idle / took, sorted(late))
 
     async def _late(self, began: datetime, ended: datetime) -> list[float]:
+        runs = round(_SAMPLE * self._interval / (ended - began).total_seconds())
         late: list[float] = []
-        for number in self._random.sample(range(self.runs), min(_SAMPLE, self.runs)):
-            due: datetime | None = None
-            scheduled: dict[int, datetime] = {}
-            async for event in self._client.get_workflow_handle(f"run-{number}").fetch_history_events():
-                at = event.event_time.ToDatetime(UTC)
-                match event.event_type:
-                    case EventType.EVENT_TYPE_TIMER_STARTED:
-                        due = at + event.timer_started_event_attributes.start_to_fire_timeout.ToTimedelta()
-                    case EventType.EVENT_TYPE_ACTIVITY_TASK_SCHEDULED if due and began <= due < ended:
-                        scheduled[event.event_id] = due
-                    case EventType.EVENT_TYPE_ACTIVITY_TASK_STARTED:
-                        poll = event.activity_task_started_event_attributes.scheduled_event_id
-                        if poll in scheduled:
-                            late.append((at - scheduled[poll]).total_seconds())
+        for number in self._random.sample(range(self._runs), min(runs, self._runs)):
+            history = await self._client.get_workflow_handle(f"run-{number}").fetch_history()
+            late += self._kind.questions(number, history.events).late(began, ended, datetime.now(UTC))
         return late
+
+
+async def _until(reached: Callable[[], bool]) -> None:
+    while not reached():  # noqa: ASYNC110 - counted in another thread or process
+        await asyncio.sleep(0.2)
 
 
 @asynccontextmanager
