@@ -1,6 +1,5 @@
 """What waits in `in_flight`: a run of ours, or a bare Temporal workflow; and when each was due to ask and asked."""
 
-import json
 import sys
 import time
 from collections import defaultdict
@@ -13,6 +12,7 @@ from typing import Any, Protocol
 
 from temporalio.api.history.v1 import HistoryEvent
 
+from activities.poll import Further
 from benchmarks import bare_waiting
 from tests.support.processes import API_KEY, ROOT, spawn, wait_for, worker_process
 from tests.support.provider import Provider, Task
@@ -113,7 +113,7 @@ class Ours:
             if timer := _due(event):
                 due = [moment for moment in due if moment <= _time(event)] + [timer]
             elif event.activity_task_scheduled_event_attributes.activity_type.name == "poll" and len(payloads) > 1:
-                due += map(datetime.fromisoformat, json.loads(payloads[1].data)["moments"])
+                due += Further.model_validate_json(payloads[1].data).moments()
         return Questions(due, [datetime.fromtimestamp(at, UTC) for at in self._asked[number]])
 
 
