@@ -43,7 +43,7 @@ def runs(client: Client, emulator: EmulatorProcess, folder: Path, worker_env: di
 
 async def ledger(emulator: EmulatorProcess) -> dict[str, Any]:
     """What the emulator really did."""
-    async with httpx.AsyncClient(trust_env=False) as http:
+    async with httpx.AsyncClient(trust_env=False, timeout=60) as http:
         book: dict[str, Any] = (await http.get(f"{emulator.url}/_emulator/ledger")).json()
         return book
 
