@@ -26,8 +26,10 @@ install: .venv/installed ## Create .venv and install the hash-pinned lock, for a
 demo: install ## Server, emulator and worker on this machine; two videos from request to file
 	$(BIN)/manxue demo
 
-test: install lint types browser typescript ## Everything the project tests: lint, types, unit, workflow and system tests
-	$(BIN)/pytest -n 5 --dist worksteal # most system tests wait most of the time
+test: export PYTHONDONTWRITEBYTECODE = # where it is set, each of hundreds of processes compiles the code anew
+test: install ## Everything the project tests: lint, types, unit, workflow and system tests
+	@$(MAKE) --no-print-directory --jobs 2 --output-sync lint types browser typescript
+	$(BIN)/pytest -n 5 --maxschedchunk 6 # most system tests wait most of the time
 
 lint: install ## Ruff: rules and formatting
 	$(BIN)/ruff check .

@@ -11,6 +11,11 @@ from tests.support.provider import Provider
 from tests.support.receiver import Receiver
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The longest test first and the short ones last, so that no process of several waits for another at the end."""
+    items.sort(key=lambda item: (item.path.name != "test_soak.py", "unit" in item.path.parts))
+
+
 @pytest.fixture(scope="session")
 def provider() -> Iterator[Provider]:
     """The scripted provider."""

@@ -8,7 +8,7 @@ from datetime import timedelta
 from typing import Any, TypeVar
 
 from temporalio.client import Client, WorkflowExecutionStatus, WorkflowFailureError
-from temporalio.common import WorkflowIDReusePolicy
+from temporalio.common import SearchAttributeKey, WorkflowIDReusePolicy
 from temporalio.exceptions import WorkflowAlreadyStartedError
 from temporalio.service import RPCError
 
@@ -20,6 +20,7 @@ T = TypeVar("T")
 
 _MODELS = ("sd2_manxue_fast_720p", "sd2_manxue_720p", "sd2_manxue_fast_1080p")
 _PATIENCE = timedelta(seconds=5)
+_PHASE = SearchAttributeKey.for_keyword("ManxuePhase")
 
 
 @dataclass
@@ -68,21 +69,15 @@ async def run(client: Client, generation: Generation, emulator_url: str, ledger:
         description = await _persistently(lambda: handle.describe(rpc_timeout=_PATIENCE))
         if description.status is not WorkflowExecutionStatus.RUNNING:
             break
-        if await _is_held(client, generation):
+        if description.typed_search_attributes.get(_PHASE) == "needs_decision":
             await _settle(client, generation, ledger)
-        await asyncio.sleep(1)
+        await asyncio.sleep(2)
     try:
         generation.result = await _persistently(lambda: handle.result(rpc_timeout=_PATIENCE))
         generation.ended = "completed"
     except WorkflowFailureError as error:
         generation.ended = str(getattr(error.cause, "type", type(error.cause).__name__))
         generation.message = str(error.cause)
-
-
-async def _is_held(client: Client, generation: Generation) -> bool:
-    query = f"WorkflowId = '{generation.workflow_id}' AND ManxuePhase = 'needs_decision'"
-    found = await _persistently(lambda: client.count_workflows(query, rpc_timeout=_PATIENCE))
-    return found.count > 0
 
 
 async def _settle(client: Client, generation: Generation, ledger: Ledger) -> None:

@@ -43,7 +43,7 @@ def runs(client: Client, emulator: EmulatorProcess, folder: Path, worker_env: di
 
 async def ledger(emulator: EmulatorProcess) -> dict[str, Any]:
     """What the emulator really did."""
-    async with httpx.AsyncClient(trust_env=False) as http:
+    async with httpx.AsyncClient(trust_env=False, timeout=60) as http:
         book: dict[str, Any] = (await http.get(f"{emulator.url}/_emulator/ledger")).json()
         return book
 
@@ -157,7 +157,8 @@ async def test_every_fault_of_an_asset_has_its_one_outcome(runs: Runs, emulator:
 
 async def started(runs: Runs, prompt: str, **fields: Any) -> Handle:
     """A run whose prompt is the plan."""
-    return await runs.start(request={"model": MODEL, "prompt": prompt, "duration": 4, **fields}, poll=FAST)
+    given = {"model": MODEL, "prompt": prompt, "duration": 4, **fields}
+    return await runs.start(request=given, poll=FAST, preview=False)
 
 
 async def table(row: Any, rows: dict[str, Any]) -> dict[str, Any]:

@@ -96,7 +96,7 @@ async def test_a_schedule_fires_and_its_requests_rotate_and_carry_their_planned_
     cli: CommandLine, client: Client, provider: Provider, name: str, word: str
 ) -> None:
     request_file(cli, word)
-    start = datetime.now(UTC).replace(microsecond=0) + timedelta(seconds=5)
+    start = datetime.now(UTC).replace(microsecond=0) + timedelta(seconds=10)
     span = ("--start", start.isoformat(), "--end", (start + timedelta(seconds=6)).isoformat())
     told = await made(cli, name, "--every", "2s", *span, "--jitter", "1s", "--timezone", "Europe/Berlin")
     assert "the next times:" in told.err

@@ -236,7 +236,7 @@ async def test_a_refusal_after_an_unknown_outcome_says_that_something_may_have_b
     assert "may have been accepted" in failure.message
 
 
-async def test_an_answer_may_take_longer_than_a_dead_worker_takes_to_be_noticed(
+async def test_an_answer_is_awaited_nearly_as_long_as_the_create_call_may_take(
     runs: Runs, provider: Provider, word: str
 ) -> None:
     """Within the create call's timeout of 60 s without a byte."""
