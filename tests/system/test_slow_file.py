@@ -36,7 +36,8 @@ async def test_a_worker_killed_while_five_connections_bring_a_file_is_followed_b
             result = await outcome(handle)
     assert path_of(result).read_bytes() == content
     assert len(provider.creates_of(word)) == 1
-    assert most == server.most_open == 5
+    assert most == 5
+    assert server.most_open in (5, 6)  # one of the dead worker's may not be known to be gone
     went_on = int(server.asked[before]["range"].removeprefix("bytes=").removesuffix("-"))
     assert went_on > 4 * MIB  # what had come in its turn is not fetched again
 

@@ -26,6 +26,7 @@ from media.guard import AddressGuard, FetchFailed, FetchRefused
 from media.image_header import ImageHeader
 from media.probe import IMAGE_BYTES, RECORDING_BYTES, ImageFacts, Prober, RecordingFacts
 from media.remote_file import MediaUnreadable, NotExamined
+from tests.support.children import children
 from tests.support.media_server import MediaServer, audio, image, mp4_bomb, video
 from tests.support.processes import ROOT
 
@@ -251,7 +252,7 @@ async def test_a_process_that_breaks_down_ends_the_look(
     stand_in(monkeypatch, tmp_path, program)
     with pytest.raises(raised, match=said):
         await prober.recording(server.serve("video.mp4", video()))
-    assert children() == []
+    assert children("media.demux") == []
 
 
 def stand_in(monkeypatch: pytest.MonkeyPatch, folder: Path, program: str) -> None:
@@ -355,7 +356,7 @@ async def test_a_look_that_is_cancelled_leaves_no_process_and_no_connection(
     film = video(movflags=ENDS["last"], padding=HUGE)
     look = asyncio.create_task(prober.recording(server.serve("slow.mp4", film)))
     async with asyncio.timeout(10):
-        while not children():
+        while not children("media.demux"):
             await asyncio.sleep(0.001)
     server.serve("slow.mp4", film, pause=0.05)  # from the next range on
     await asyncio.sleep(0.2)
@@ -365,14 +366,8 @@ async def test_a_look_that_is_cancelled_leaves_no_process_and_no_connection(
     await nothing_goes_on(server)
 
 
-def children() -> list[str]:
-    """Processes that read media for this one."""
-    ids = [word for task in Path("/proc/self/task").iterdir() for word in (task / "children").read_text().split()]
-    return [pid for pid in ids if "media.demux" in Path(f"/proc/{pid}/cmdline").read_text()]
-
-
 async def nothing_goes_on(server: MediaServer) -> None:
-    assert children() == []
+    assert children("media.demux") == []
     async with asyncio.timeout(5):
         while server.open:
             await asyncio.sleep(0.02)

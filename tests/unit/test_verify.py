@@ -19,6 +19,7 @@ from PIL import Image, ImageChops, ImageDraw, ImageStat
 import media.verify
 from media.confinement import NotConfined
 from media.verify import Expected, Pictures, Verified, Verifier, VideoInvalid
+from tests.support.children import children
 from tests.support.media_server import audio, image, video
 from tests.support.processes import ROOT
 from tests.support.video import mp4
@@ -307,15 +308,9 @@ async def test_a_check_that_is_cancelled_leaves_no_process(tmp_path: Path, monke
     stand_in(monkeypatch, tmp_path, "print(flush=True); signal.pause()")
     check = asyncio.create_task(verified(tmp_path, b""))
     async with asyncio.timeout(10):
-        while not children():
+        while not children("stand_in"):
             await asyncio.sleep(0.01)
     check.cancel()
     with pytest.raises(asyncio.CancelledError):
         await check
-    assert children() == []
-
-
-def children() -> list[str]:
-    """Processes that read videos for this one."""
-    ids = [word for task in Path("/proc/self/task").iterdir() for word in (task / "children").read_text().split()]
-    return [pid for pid in ids if "stand_in" in Path(f"/proc/{pid}/cmdline").read_text()]
+    assert children("stand_in") == []
