@@ -7,7 +7,7 @@ from temporalio import activity
 
 import worker
 from activities.download import Download, Downloaded, DownloadInput
-from activities.poll import Poll, PollAnswer
+from activities.poll import Further, Poll, PollAnswer
 from activities.submit import Submit, SubmitInput, Submitted
 from activities.validate import Validate, Validated, ValidateInput
 from benchmarks.jobs.steps import FOLDER, Steps
@@ -42,8 +42,8 @@ class Instead:
         return Submitted(task_id=await _http().create(given.request.body()))
 
     @activity.defn(name="poll")
-    async def poll(self, task_id: str) -> PollAnswer:
-        """One GET."""
+    async def poll(self, task_id: str, further: Further | None = None) -> PollAnswer:
+        """One GET, which always says something new."""
         status = (await _http().query(task_id))["status"]
         return PollAnswer(status=status, word=status)
 
