@@ -79,11 +79,12 @@ class Waiting:
         times = None if state.accepted_earlier else state.render_times
         steady = state.provider_status in _UNFINISHED and state.trouble is None
         seen, at, retry_after = state.seen.model_copy(), self._now(), self._retry_after
-        planned = []
+        planned: list[datetime] = []
         for polls in range(state.polls, state.polls + 1 + (POLLS_AHEAD if steady else 0)):
             rhythm = cadence(request.model, request.duration, given.poll, times, seen)
             at += rhythm.wait(polls, at, workflow.random().random(), retry_after)
-            at = round(at, 1)  # as the poll is told
+            if planned:
+                at = round(at, 1)  # as the poll is told it
             planned.append(since + timedelta(seconds=at))
             retry_after = None
             if seen.rendering_at is None:
@@ -155,8 +156,8 @@ class Waiting:
                 await poll
             raise
         except ActivityError as error:
-            asked = state.poll_requested and is_cancelled_exception(error)
-            if not asked and not _broke_off(error):
+            by_us = is_cancelled_exception(error) and workflow.cancellation_reason() is None
+            if not by_us and not _broke_off(error):
                 raise
         given_up, state.polls_ahead = self._polls_under_way(), []
         try:
