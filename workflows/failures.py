@@ -21,6 +21,13 @@ def cause_of(error: ActivityError) -> ApplicationError | None:
     return cause
 
 
+def retry_after(error: ActivityError) -> float | None:
+    """The seconds that the provider asked to wait, where the activity's failure says so."""
+    cause = cause_of(error)
+    details = cause.details[0] if cause and cause.details and isinstance(cause.details[0], dict) else {}
+    return details.get("retry_after")
+
+
 def end_by(error: ActivityError, otherwise: FailureType, task_id: str | None = None) -> NoReturn:
     """End the run with the failure of the contract that an activity's failure means. A cancellation stays what it is.
 

@@ -113,13 +113,16 @@ class RunState(BaseModel):
         """When the render must be finished."""
         return self.started_at + (self.given.deadline if self.given else _PATIENCE) + self.held
 
+    def asked_by(self, now: datetime) -> int:
+        """How many questions the poll under way has asked by `now`, as planned."""
+        return 1 + sum(moment <= now for moment in self.polls_ahead)
+
     def as_of(self, now: datetime) -> Self:
         """With the questions that were planned until `now` counted as asked: a run hears of them only at their end."""
         if not self.polls_ahead:
             return self
-        ahead = [moment for moment in self.polls_ahead if moment > now]
-        asked = 1 + len(self.polls_ahead) - len(ahead)
-        return self.model_copy(update={"polls": self.polls + asked, "next_poll_at": next(iter(ahead), None)})
+        following = next((moment for moment in self.polls_ahead if moment > now), None)
+        return self.model_copy(update={"polls": self.polls + self.asked_by(now), "next_poll_at": following})
 
 
 class ContinuedRun(BaseModel):

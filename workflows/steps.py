@@ -107,13 +107,15 @@ def poll(state: RunState, patience: timedelta) -> workflow.ActivityHandle[PollAn
     task = f"task {state.task_id}"
     summary = f"poll {first} of {task}" if first == last else f"polls {first} to {last} of {task}, until there is news"
     config = told(POLL, summary, _priority(state.given), max(patience, POLL_PATIENCE))
-    if not state.polls_ahead:
-        return workflow.start_activity_method(Poll.poll, args=[state.task_id], **config)
-    assert state.submitted_at
-    seconds = [round((moment - state.submitted_at).total_seconds(), 1) for moment in state.polls_ahead]
-    further = Further(since=state.submitted_at, seconds=seconds, word=str(state.provider_status), percent=state.percent)
-    config["retry_policy"] = asking_further(len(seconds))
-    return workflow.start_activity_method(Poll.poll, args=[state.task_id, further], **config)
+    given: list[Any] = [state.task_id]
+    if state.polls_ahead:
+        since, word = state.submitted_at, state.provider_status
+        assert since
+        assert word
+        seconds = [(moment - since).total_seconds() for moment in state.polls_ahead]
+        given.append(Further(since=since, seconds=seconds, word=word, percent=state.percent))
+        config["retry_policy"] = asking_further(len(seconds))
+    return workflow.start_activity_method(Poll.poll, args=given, **config)
 
 
 async def download(state: RunState) -> Downloaded:

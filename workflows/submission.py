@@ -16,7 +16,7 @@ from manxue.checked_request import CheckedRequest
 from manxue.failure import FailureType
 from workflows import metrics, steps
 from workflows.contract import Phase, Resolution
-from workflows.failures import cause_of, end_by, failure
+from workflows.failures import cause_of, end_by, failure, retry_after
 from workflows.journal import Journal
 from workflows.notifications import Notifications
 from workflows.policies import NOT_ACCEPTED_FIRST_WAIT, NOT_ACCEPTED_LONGEST_WAIT
@@ -176,9 +176,7 @@ class Submission:
 
 def _asked_for(error: ActivityError) -> timedelta | None:
     """The wait that the provider asked for, if it did."""
-    cause = cause_of(error)
-    details = cause.details[0] if cause and cause.details and isinstance(cause.details[0], dict) else {}
-    seconds = details.get("retry_after")
+    seconds = retry_after(error)
     return timedelta(seconds=max(float(seconds), 1.0)) if seconds is not None else None
 
 

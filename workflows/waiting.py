@@ -15,9 +15,10 @@ from temporalio.exceptions import ActivityError, ApplicationError, RetryState, i
 from activities.errors import NO_ANSWER, NOT_FINISHED, NOT_FOUND, NOT_SENT, RATE_LIMITED, REFUSED
 from activities.poll import PollAnswer
 from manxue.failure import FailureType
+from manxue.render_times import Seen
 from workflows import metrics, steps
 from workflows.contract import Phase, Provider
-from workflows.failures import cause_of, failure
+from workflows.failures import cause_of, failure, retry_after
 from workflows.journal import Journal
 from workflows.policies import ADOPTED_PATIENCE, BOUNDED_PATIENCE, INCOMPLETE_PATIENCE, POLLS_AHEAD
 from workflows.polling import cadence
@@ -78,17 +79,15 @@ class Waiting:
         assert since
         times = None if state.accepted_earlier else state.render_times
         steady = state.provider_status in _UNFINISHED and state.trouble is None
-        seen, at, retry_after = state.seen.model_copy(), self._now(), self._retry_after
-        planned: list[datetime] = []
-        for polls in range(state.polls, state.polls + 1 + (POLLS_AHEAD if steady else 0)):
-            rhythm = cadence(request.model, request.duration, given.poll, times, seen)
-            at += rhythm.wait(polls, at, workflow.random().random(), retry_after)
-            if planned:
-                at = round(at, 1)  # as the poll is told it
+        rhythm = cadence(request.model, request.duration, given.poll, times, state.seen)
+        at = self._now()
+        at += rhythm.wait(state.polls, at, workflow.random().random(), self._retry_after)
+        planned = [since + timedelta(seconds=at)]
+        for polls in range(state.polls + 1, state.polls + 1 + (POLLS_AHEAD if steady else 0)):
+            if state.seen.rendering_at is None:  # each question finds it in the queue, should nothing change
+                rhythm = cadence(request.model, request.duration, given.poll, times, Seen(queued_at=at))
+            at = round(at + rhythm.wait(polls, at, workflow.random().random()), 1)  # as the poll is told it
             planned.append(since + timedelta(seconds=at))
-            retry_after = None
-            if seen.rendering_at is None:
-                seen.queued_at = at
         return planned
 
     async def _finished(self) -> bool:
@@ -98,7 +97,7 @@ class Waiting:
         except ActivityError as error:
             if is_cancelled_exception(error):
                 raise
-            state.polls += self._polls_under_way()
+            state.polls += state.asked_by(workflow.now())
             self._no_answer(error)
             return False
         finally:
@@ -159,15 +158,11 @@ class Waiting:
             by_us = is_cancelled_exception(error) and workflow.cancellation_reason() is None
             if not by_us and not _broke_off(error):
                 raise
-        given_up, state.polls_ahead = self._polls_under_way(), []
+        given_up, state.polls_ahead = state.asked_by(workflow.now()), []
         try:
             return await steps.poll(state, self._journal.deadline - workflow.now())
         finally:
             state.polls += given_up  # not before: `poll_now` waits for their number to grow
-
-    def _polls_under_way(self) -> int:
-        """How many questions the present poll has asked, as planned."""
-        return 1 + sum(moment <= workflow.now() for moment in self._state.polls_ahead)
 
     def _unfinished(self, at: float) -> None:
         """The task was not finished at `at`, and as far as is known still in the queue."""
@@ -206,7 +201,7 @@ class Waiting:
 
     def _outage(self, cause: ApplicationError | None, error: ActivityError) -> None:
         """No answer at all never ends a paid render: the run asks until the deadline."""
-        self._retry_after = _retry_after(cause)
+        self._retry_after = retry_after(error)
         self._trouble(cause.message if cause else str(error.cause))
 
     def _tolerate(self, trouble: str, patience: timedelta, kind: FailureType = FailureType.RESULT_INCOMPLETE) -> None:
@@ -232,12 +227,6 @@ class Waiting:
 def _broke_off(error: ActivityError) -> bool:
     """Whether a poll with more questions to ask got no answer to one: it leaves trying again to another poll."""
     cause = cause_of(error)
-    if cause is None or cause.type not in (NO_ANSWER, NOT_SENT, RATE_LIMITED) or _retry_after(cause) is not None:
+    if cause is None or cause.type not in (NO_ANSWER, NOT_SENT, RATE_LIMITED) or retry_after(error) is not None:
         return False
     return error.retry_state == RetryState.NON_RETRYABLE_FAILURE
-
-
-def _retry_after(cause: ApplicationError | None) -> float | None:
-    """What the provider asked for, in seconds."""
-    details = cause.details[0] if cause and cause.details and isinstance(cause.details[0], dict) else {}
-    return details.get("retry_after")
