@@ -2,7 +2,6 @@
 
 import asyncio
 import tempfile
-from collections.abc import Iterable
 from dataclasses import dataclass
 from ipaddress import ip_network
 from pathlib import Path
@@ -10,7 +9,6 @@ from typing import Any
 
 from pydantic import SecretStr
 from temporalio.api.enums.v1 import IndexedValueType
-from temporalio.api.history.v1 import HistoryEvent
 from temporalio.api.operatorservice.v1 import AddSearchAttributesRequest
 from temporalio.client import Client, WorkflowHandle
 from temporalio.contrib.pydantic import pydantic_data_converter
@@ -25,6 +23,7 @@ from benchmarks.jobs.naive_workflow import Naive
 from benchmarks.section import Section, table
 from connection import ensure_search_attributes
 from settings import WorkerSettings
+from tests.support.attempts import attempts
 from tests.support.connected import connected
 from tests.support.processes import API_KEY, BIN, DevServer
 from tests.support.provider import Provider
@@ -110,7 +109,7 @@ async def _cost(handle: WorkflowHandle[Any, Any]) -> Cost:
     run_id = handle.first_execution_run_id
     while run_id:
         history = (await client.get_workflow_handle(handle.id, run_id=run_id).fetch_history()).events
-        polls += _polls(history)
+        polls += sum(attempts(history, "poll", "query"))
         events, size, billed = (
             events + len(history),
             size + sum(event.ByteSize() for event in history),
@@ -118,17 +117,6 @@ async def _cost(handle: WorkflowHandle[Any, Any]) -> Cost:
         )
         run_id = history[-1].workflow_execution_continued_as_new_event_attributes.new_execution_run_id
     return Cost(polls, events, size, billed)
-
-
-def _polls(history: Iterable[HistoryEvent]) -> int:
-    """Each attempt of a poll is one."""
-    polls = {
-        event.event_id
-        for event in history
-        if event.activity_task_scheduled_event_attributes.activity_type.name in ("poll", "query")
-    }
-    started = (event.activity_task_started_event_attributes for event in history)
-    return sum(one.attempt for one in started if one.scheduled_event_id in polls)
 
 
 def _naive(found: dict[tuple[str, str], Cost]) -> Cost:

@@ -5,6 +5,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+from tests.support.attempts import attempts
 from tests.support.processes import WorkerProcess, worker_process
 from tests.support.provider import Provider, bad_gateway
 from tests.support.runs import Handle, Runs, current_details, outcome, progress, request, until
@@ -13,12 +14,8 @@ RHYTHM = {"first": 0.2, "interval": 1, "max_interval": 1}
 
 
 async def polls_of(handle: Handle) -> list[int]:
-    """How often each poll of a run was attempted; 0 for one that was given up."""
-    history = (await handle.fetch_history()).events
-    scheduled = {e.event_id for e in history if e.activity_task_scheduled_event_attributes.activity_type.name == "poll"}
-    started = (event.activity_task_started_event_attributes for event in history)
-    attempts = {one.scheduled_event_id: one.attempt for one in started if one.scheduled_event_id}
-    return [attempts.get(event_id, 0) for event_id in sorted(scheduled)]
+    """How often each poll of a run was attempted."""
+    return attempts((await handle.fetch_history()).events, "poll")
 
 
 async def test_while_nothing_changes_questions_leave_no_events_and_progress_counts_them(
