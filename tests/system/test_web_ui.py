@@ -45,6 +45,7 @@ async def test_a_running_a_held_a_failed_and_a_finished_run_explain_themselves(
     four = await four_runs(runs, provider, word)
 
     shown = await ui.open(four.running, "user-metadata", "sd2_manxue_1080p · text · a lighthouse", "Next: poll ")
+    assert re.search(r"Next: poll [3-9] at 20", shown)
     wanted = [
         "Rendering The provider renders the video (40 %).",
         "Since: 20",

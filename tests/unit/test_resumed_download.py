@@ -614,3 +614,4 @@ def test_a_write_that_failed_half_way_counts_what_was_written(path: Path) -> Non
     assert (part.size, part.sync()) == (5, hashlib.sha256(b"hello").hexdigest())
     part.close()
     assert path.read_bytes() == b"hello"
+    assert not path.with_name(path.name + ".json").exists()  # nobody could go on from it
