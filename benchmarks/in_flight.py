@@ -71,12 +71,12 @@ def _section(
         "worker and a server of their own at the same time. Ours have been checked and submitted before, and ask a "
         "stand-in for the provider by HTTP, which says something new every 16th time, to each run at another "
         "moment: so, as in the long run, a 16th of our polls begin with a timer and a workflow task, and the "
-        "others are attempts of one activity. Real servers (SQLite, write-ahead log), real processes. Memory is the "
-        f"proportional set size, for each run by its growth from {_FEW} runs to all. Late is a poll that begins "
-        "after it was due: by a timer, or, in ours, at a moment in the input of the activity. When it begins, the "
-        "history says; of ours, the stand-in, when it has been asked. Then both workers are killed and started "
-        "again with a cache for half of the runs: a run that is not in it is replayed at its next workflow task. "
-        "Milliseconds are processor time for each poll, all that goes with it included."
+        "others are attempts of one activity. Real servers (SQLite, write-ahead log, not synced), real processes. "
+        f"Memory is the proportional set size, for each run by its growth from {_FEW} runs to all. Late is a poll "
+        "that begins after it was due: by a timer, or, in ours, at a moment in the input of the activity. When it "
+        "begins, the history says; of ours, the stand-in, when it has been asked. Then both workers are killed and "
+        "started again with a cache for half of the runs: a run that is not in it is replayed at its next workflow "
+        "task. Milliseconds are processor time for each poll, all that goes with it included."
     )
     ratio = roomy[0].per_poll(roomy[0].worker) / roomy[1].per_poll(roomy[1].worker)
     pictures = [

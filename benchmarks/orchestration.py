@@ -106,7 +106,7 @@ def _ratio(job: Job, other: Job) -> float:
 _METHOD = f"""\
 Processor time of the worker for each generation, from the kernel, with the children of a worker that has some: create,
 three polls a second apart, fetch a video of 4 s. {ROUNDS} rounds of {GENERATIONS} generations at a time, in turn and
-then in reverse; medians, of ratios too. Real dev server (SQLite, WAL), real HTTP to a scripted provider.
+then in reverse; medians, of ratios too. Real dev server (SQLite, WAL, not synced), real HTTP to a scripted provider.
 
 - **{OURS}**: `GenerateVideo` as the worker runs it, with activities that send the HTTP calls and do nothing else.
 - **{WHOLE}**: `worker.py` with its own activities: the rules, a look at earlier runs, the record around the create
