@@ -64,16 +64,15 @@ def run() -> Section:
 
 def _simple(spread: Spread, random: Random) -> list[Rhythm]:
     """Every 30 s, every 60 s, doubling, and the worker's own without history."""
-    untaught = cadence(spread.model, DURATION, Poll())
     return [
         lambda polls, now, seen: 30.0,
         lambda polls, now, seen: 60.0,
         lambda polls, now, seen: min(5.0 * 2 ** min(polls, 10), 300.0),
-        lambda polls, now, seen: untaught.wait(polls, now, random.random()),
+        _taught(spread, None, random),
     ]
 
 
-def _taught(spread: Spread, times: RenderTimes, random: Random) -> Rhythm:
+def _taught(spread: Spread, times: RenderTimes | None, random: Random) -> Rhythm:
     def rhythm(polls: int, now: float, seen: Seen) -> float:
         return cadence(spread.model, DURATION, Poll(), times, seen).wait(polls, now, random.random())
 

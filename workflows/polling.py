@@ -1,8 +1,9 @@
 """When to ask the provider next: a pure function of what is known. Seconds throughout.
 
-Without history: not before a render of that model and length could be done, then every 28 s, so that what the early
-silence saves lets the end be noticed sooner than by asking every 30 s; after a quarter of an hour the waits grow with
-the root of the time, to 60 s, which suits a render of which any length is as likely as its double.
+Without history: not before a render of that model and length could be done since it was last seen in the queue, then
+every 28.5 s, so that what the silence saves lets the end be noticed sooner than by asking every 30 s, by fewer
+questions. Towards the end of what is presumed the waits begin to grow with the root of the time, to 60 s, which suits
+a render of which any length is as likely as its double.
 
 With history the questions go where the render is likely to finish. The best schedule, for what a question costs
 against a second of delay, asks at a rate proportional to the square root of the hazard, which is the chance that a
@@ -30,10 +31,12 @@ from workflows.contract import Poll
 _INTERVAL, _MAX_INTERVAL = 30.0, 60.0
 """The provider recommends 30 to 60 s and may rate limit faster polling."""
 _GROWTH = 1.1
-_UNTAUGHT, _UNTAUGHT_GROWS_FROM = 28.0, 900.0
-"""Between questions where nothing was learned, and the time since the submission from which that grows."""
+_UNTAUGHT = 28.5
+"""Between questions where nothing was learned."""
 _UNTAUGHT_FIRST, _UNTAUGHT_SILENCE = 1.5, 35.0
 """When to ask first then: a multiple of the earliest end that was ever seen, and no sooner than so many seconds."""
+_UNTAUGHT_GROWS, _UNTAUGHT_STEADY = 0.75, 900.0
+"""From when the waits grow then: a share of the latest usual end, and no sooner than so many seconds."""
 _LONG, _MOST_PATIENCE = 300.0, 1.5
 """The mean of renders from which questions become rarer, and how much at most."""
 _JITTER = 0.1
@@ -78,15 +81,33 @@ class Likelihood:
 
 
 @dataclass(frozen=True)
+class Presumption:
+    """When to ask while nothing was learned."""
+
+    queued_at: float
+    """When the render was last in the queue."""
+    ready: float
+    """The earliest end that is worth a question."""
+    grows_after: float
+    """From when in the queue to when the waits begin to grow."""
+
+    def wait(self, now: float, longest: float) -> float:
+        """Until the next question."""
+        grown = _UNTAUGHT * math.sqrt(max((now - self.queued_at) / self.grows_after, 1.0))
+        return max(min(grown, longest), self.ready - now)
+
+
+@dataclass(frozen=True)
 class Cadence:
     """The rhythm of one run's questions."""
 
     first: float | None
-    """From the accepted submission to the first question; None where history places it."""
+    """From the accepted submission to the first question; None where the caller does not say."""
     interval: float | None
-    """Between questions at first; None where neither the caller nor history says."""
+    """Between questions at first; None where the caller does not say."""
     max_interval: float
-    likelihood: Likelihood | None = None
+    expected: Likelihood | Presumption
+    """What places the others."""
 
     def wait(self, polls: int, since_submission: float, random: float, retry_after: float | None = None) -> float:
         """Seconds until the next question, after `polls` of them.
@@ -95,16 +116,15 @@ class Cadence:
         it is honoured when it is longer.
         """
         given = self.first if polls == 0 else self.interval
-        if given is None and self.likelihood:
-            planned = self.likelihood.next(since_submission, 1.0 if polls else _FIRST) - since_submission
-            spread = max(planned + min(planned * _JITTER, _SPREAD) * (2 * random - 1), _SHORTEST)
-        elif given is None:
-            grown = _UNTAUGHT * math.sqrt(max(since_submission / _UNTAUGHT_GROWS_FROM, 1.0))
-            spread = min(grown, self.max_interval) * (1 + _JITTER * (2 * random - 1))
-        else:
-            growing = min((given or 0.0) * _GROWTH ** min(polls - 1, 100), self.max_interval)
+        if given is not None:
+            growing = min(given * _GROWTH ** min(polls - 1, 100), self.max_interval)
             planned = growing if polls else max(given - since_submission, 0.0)
             spread = planned * (1 + _JITTER * (2 * random - 1))
+        elif isinstance(self.expected, Presumption):
+            spread = self.expected.wait(since_submission, self.max_interval) * (1 + _JITTER * (2 * random - 1))
+        else:
+            planned = self.expected.next(since_submission, 1.0 if polls else _FIRST) - since_submission
+            spread = max(planned + min(planned * _JITTER, _SPREAD) * (2 * random - 1), _SHORTEST)
         return max(spread, retry_after or 0.0)
 
 
@@ -113,7 +133,7 @@ def cadence(
 ) -> Cadence:
     """The caller's rhythm; where it is silent, what history says, or else the documented defaults.
 
-    `seen` is what polls have seen of this render so far.
+    `seen` is what polls have seen of this render so far; None where it is not known when it was accepted.
     """
     first, interval, longest = (
         value.total_seconds() if value is not None else None for value in (poll.first, poll.interval, poll.max_interval)
@@ -122,10 +142,19 @@ def cadence(
     if interval is None and longest is not None:
         interval = min(_INTERVAL, longest)
     longest = longest if longest is not None else max(_MAX_INTERVAL, interval or 0.0)
-    if times is None or expected is None:
-        untaught = max(_UNTAUGHT_FIRST * earliest(model, duration), _UNTAUGHT_SILENCE)
-        return Cadence(first if first is not None else untaught, interval, longest)
-    return Cadence(first, interval, longest, _likelihood(expected, times.runs, presumed(model, duration)))
+    placed = (
+        _likelihood(expected, times.runs, presumed(model, duration))
+        if times and expected
+        else _presumption(model, duration, seen)
+    )
+    return Cadence(first, interval, longest, placed)
+
+
+def _presumption(model: str, duration: int, seen: Seen | None) -> Presumption:
+    queued_at = seen.queued_at if seen else 0.0
+    silence = max(_UNTAUGHT_FIRST * earliest(model, duration), _UNTAUGHT_SILENCE)
+    steady = max(_UNTAUGHT_GROWS * presumed(model, duration)[1], _UNTAUGHT_STEADY)
+    return Presumption(queued_at, queued_at + silence if seen else 0.0, steady)
 
 
 def _likelihood(expected: Quantiles, runs: int, presumed_total: tuple[float, float]) -> Likelihood:

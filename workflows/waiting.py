@@ -79,7 +79,8 @@ class Waiting:
         assert since
         times = None if state.accepted_earlier else state.render_times
         steady = state.provider_status in _UNFINISHED and state.trouble is None
-        rhythm = cadence(request.model, request.duration, given.poll, times, state.seen)
+        unknown = state.accepted_earlier and not state.seen.queued_at
+        rhythm = cadence(request.model, request.duration, given.poll, times, None if unknown else state.seen)
         at = self._now()
         at += rhythm.wait(state.polls, at, workflow.random().random(), self._retry_after)
         planned = [since + timedelta(seconds=at)]
