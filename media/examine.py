@@ -16,9 +16,7 @@ from av.container import InputContainer
 from av.video.stream import VideoStream
 
 from media.demux import FORMATS
-
-if "pictures" in sys.argv:  # a quarter of what this process costs, and too late to import once it is confined
-    from media.pictures import draw
+from media.pictures import draw
 
 MEMORY = 512 * 1024 * 1024
 """Bytes that a file may make FFmpeg take. With its pictures, 4K takes 160 MiB as H.264, 240 with the most references

@@ -26,9 +26,9 @@ from media.guard import AddressGuard, FetchFailed, FetchRefused
 from media.image_header import ImageHeader
 from media.probe import IMAGE_BYTES, RECORDING_BYTES, ImageFacts, Prober, RecordingFacts
 from media.remote_file import MediaUnreadable, NotExamined
-from tests.support.children import children
 from tests.support.media_server import MediaServer, audio, image, mp4_bomb, video
 from tests.support.processes import ROOT
+from tests.support.readers import readers
 
 HUGE = 420_000
 """Bytes per frame that make a video of 5 s 50 MB large."""
@@ -252,7 +252,7 @@ async def test_a_process_that_breaks_down_ends_the_look(
     stand_in(monkeypatch, tmp_path, program)
     with pytest.raises(raised, match=said):
         await prober.recording(server.serve("video.mp4", video()))
-    assert children("media.demux") == []
+    assert readers("media.demux") == []
 
 
 def stand_in(monkeypatch: pytest.MonkeyPatch, folder: Path, program: str) -> None:
@@ -356,7 +356,7 @@ async def test_a_look_that_is_cancelled_leaves_no_process_and_no_connection(
     film = video(movflags=ENDS["last"], padding=HUGE)
     look = asyncio.create_task(prober.recording(server.serve("slow.mp4", film)))
     async with asyncio.timeout(10):
-        while not children("media.demux"):
+        while not readers("media.demux"):
             await asyncio.sleep(0.001)
     server.serve("slow.mp4", film, pause=0.05)  # from the next range on
     await asyncio.sleep(0.2)
@@ -367,7 +367,7 @@ async def test_a_look_that_is_cancelled_leaves_no_process_and_no_connection(
 
 
 async def nothing_goes_on(server: MediaServer) -> None:
-    assert children("media.demux") == []
+    assert readers("media.demux") == []
     async with asyncio.timeout(5):
         while server.open:
             await asyncio.sleep(0.02)
@@ -417,6 +417,7 @@ async def test_a_host_that_is_not_there_is_a_failed_fetch(prober: Prober) -> Non
 
 MEASURE = """
 import asyncio, ipaddress, resource
+from media.confinement import end_fork_servers
 from media.fetch import Fetcher
 from media.guard import AddressGuard
 from media.probe import Prober
@@ -441,6 +442,7 @@ async def main():
     async with Fetcher(AddressGuard([ipaddress.ip_network("127.0.0.1/32")])) as fetcher:
         before = peak(resource.RUSAGE_SELF)
         await asyncio.gather(*(look(Prober(fetcher), url) for url in hostile))
+        end_fork_servers()  # children of children count when they have ended
         print(peak(resource.RUSAGE_SELF) - before, peak(resource.RUSAGE_CHILDREN) - before)
 
 asyncio.run(main())

@@ -2,7 +2,9 @@
 
 import asyncio
 import json
+import os
 import re
+import signal
 import struct
 import subprocess
 import sys
@@ -19,9 +21,9 @@ from PIL import Image, ImageChops, ImageDraw, ImageStat
 import media.verify
 from media.confinement import NotConfined
 from media.verify import Expected, Pictures, Verified, Verifier, VideoInvalid
-from tests.support.children import children
 from tests.support.media_server import audio, image, video
 from tests.support.processes import ROOT
+from tests.support.readers import fork_server, readers, runs
 from tests.support.video import mp4
 
 ANY = Expected("", None, ())
@@ -216,6 +218,7 @@ def png_bomb() -> bytes:
 MEASURE = """
 import asyncio, resource, sys
 from pathlib import Path
+from media.confinement import end_fork_servers
 from media.verify import Verifier
 from tests.support.media_server import mp4_bomb, video
 from tests.unit.test_verify import ANY, damaged, png_bomb
@@ -231,6 +234,7 @@ async def main(folder):
     looks = (verifier.verify(folder / str(number), ANY, pictures=True) for number in range(len(files)))
     for verdict in await asyncio.gather(*looks, return_exceptions=True):
         print(repr(verdict)[:150], file=sys.stderr)
+    end_fork_servers()  # children of children count when they have ended
     print(peak(resource.RUSAGE_SELF) - before, peak(resource.RUSAGE_CHILDREN))
 
 asyncio.run(main(Path(sys.argv[1])))
@@ -307,10 +311,52 @@ async def test_a_process_that_is_killed_from_outside_or_cannot_begin_says_nothin
 async def test_a_check_that_is_cancelled_leaves_no_process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     stand_in(monkeypatch, tmp_path, "print(flush=True); signal.pause()")
     check = asyncio.create_task(verified(tmp_path, b""))
-    async with asyncio.timeout(10):
-        while not children("stand_in"):
-            await asyncio.sleep(0.01)
+    await reader_of()
     check.cancel()
     with pytest.raises(asyncio.CancelledError):
         await check
-    assert children("stand_in") == []
+    assert readers("stand_in") == []
+
+
+async def reader_of(pid: int | None = None) -> int:
+    """The process that reads for this one, or for that with an id, once it is there."""
+    async with asyncio.timeout(10):
+        while not (found := readers("stand_in", pid)):
+            await asyncio.sleep(0.01)
+    return found[0]
+
+
+async def test_when_the_fork_server_is_killed_nothing_is_said_about_the_file_and_the_next_one_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    facts = json.dumps(FACTS)
+    say = f"os.write(1, b'F' + struct.pack('>I', {len(facts)}) + b'{facts}')"
+    stand_in(monkeypatch, tmp_path, f"os.fstat(0).st_size and signal.pause(); {say}")
+    check = asyncio.create_task(verified(tmp_path, b"keeps it waiting"))
+    os.kill(fork_server(await reader_of()), signal.SIGKILL)
+    with pytest.raises(NotConfined, match="was killed"):
+        await check
+    assert (await verified(tmp_path, b"")).facts.model_dump() == FACTS
+
+
+WORKER = """
+import asyncio, sys
+from pathlib import Path
+import media.verify
+media.verify._PROGRAM = "stand_in"
+asyncio.run(media.verify.Verifier().verify(Path(sys.argv[1]), media.verify.Expected("", None, ())))
+"""
+
+
+async def test_no_process_outlives_a_worker_that_is_killed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    stand_in(monkeypatch, tmp_path, "signal.pause()")
+    (file := tmp_path / "file").touch()
+    environment = {**os.environ, "PYTHONPATH": f"{ROOT}:{tmp_path}"}
+    worker = await asyncio.create_subprocess_exec(sys.executable, "-c", WORKER, str(file), env=environment)
+    reader = await reader_of(worker.pid)
+    server = fork_server(reader)
+    worker.kill()
+    await worker.wait()
+    async with asyncio.timeout(10):
+        while runs(reader) or runs(server):
+            await asyncio.sleep(0.01)
