@@ -67,8 +67,11 @@ def large_video(path: Path, size: int) -> None:
         stream.width, stream.height, stream.pix_fmt = 1280, 720, "yuv420p"
         stream.options = {"preset": "ultrafast", "g": "24", "bf": "0"}
         filler = b"\0\0\0\1\x0c" + b"\xff" * (size // frames) + b"\x80"
-        picture = av.VideoFrame(1280, 720, "yuv420p")
-        for packet in [*(p for _ in range(frames) for p in stream.encode(picture)), *stream.encode()]:
+        picture, packets = av.VideoFrame(1280, 720, "yuv420p"), []
+        for number in range(frames):
+            picture.pts = number
+            packets += stream.encode(picture)
+        for packet in [*packets, *stream.encode()]:
             filled = av.Packet(bytes(packet) + filler)
             filled.stream, filled.pts, filled.dts = packet.stream, packet.pts, packet.dts
             filled.time_base, filled.duration, filled.is_keyframe = (

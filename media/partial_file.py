@@ -10,8 +10,9 @@ from pathlib import Path
 
 from media.storage import BLOCK
 
-_HASHERS = ThreadPoolExecutor(os.cpu_count() or 1, thread_name_prefix="sha256")
-"""For all files: to start a thread for each takes as long as to hash a quarter of a megabyte."""
+_HASHERS = ThreadPoolExecutor(max((os.cpu_count() or 1) - 1, 1), thread_name_prefix="sha256")
+"""For all files: to start a thread for each takes as long as to hash a quarter of a megabyte. They leave one core to
+the event loop, which many files at full speed keep waiting otherwise."""
 
 
 class PartialFileBusy(Exception):
