@@ -140,9 +140,10 @@ class PartialFile:
         return self._digest.hexdigest()
 
     def discard(self) -> None:
-        """Remove the file and what is remembered of it."""
+        """Remove the file and what is remembered of it, and close it: a large one takes its time to vanish."""
         self._path.unlink(missing_ok=True)
         self._notes.unlink(missing_ok=True)
+        self.close()
 
     def forget_notes(self) -> None:
         """Remove what is remembered, once the file itself has moved to its place."""
