@@ -61,7 +61,7 @@ async def test_a_local_stack_is_found_from_its_directory_and_ends_as_a_whole(
         await stack.says("Ctrl-C stops everything.")
         notify = ("--notify", f"{receiver.url}/{word}")
         generated, second = await cli.run_all(("generate", "--prompt", word, "--duration", "4", *notify), ("local",))
-        assert len(running_in(cli.folder)) == 3
+        assert len(running_in(cli.folder)) == 4  # ourselves, the server, the worker, and what it reads files by
         stack.interrupt()
         ended = await stack.told()
     assert running_in(cli.folder) == {}
