@@ -68,11 +68,13 @@ def _simple(spread: Spread, random: Random) -> list[Rhythm]:
         lambda polls, now, seen: 30.0,
         lambda polls, now, seen: 60.0,
         lambda polls, now, seen: min(5.0 * 2 ** min(polls, 10), 300.0),
-        _taught(spread, None, random),
+        _own(spread, None, random),
     ]
 
 
-def _taught(spread: Spread, times: RenderTimes | None, random: Random) -> Rhythm:
+def _own(spread: Spread, times: RenderTimes | None, random: Random) -> Rhythm:
+    """The worker's, by what it has learned, if anything."""
+
     def rhythm(polls: int, now: float, seen: Seen) -> float:
         return cadence(spread.model, DURATION, Poll(), times, seen).wait(polls, now, random.random())
 
@@ -90,8 +92,8 @@ def _learned(spread: Spread, renders: list[Render], random: Random, teachers: in
         for number in range(2 * teachers if teachers == _TEACHERS else teachers):
             if number < 20 or number % 20 == 0:
                 times = learn(finished[-_TEACHERS:], DURATION, "text")
-            finished.append(watch(spread.draw(random), _taught(spread, times, random)).observed)
-        rhythm = _taught(spread, learn(finished[-_TEACHERS:], DURATION, "text"), random)
+            finished.append(watch(spread.draw(random), _own(spread, times, random)).observed)
+        rhythm = _own(spread, learn(finished[-_TEACHERS:], DURATION, "text"), random)
         noticed += [watch(render, rhythm) for render in renders[lesson * share : (lesson + 1) * share]]
     return noticed
 

@@ -129,16 +129,11 @@ async def _begin(program: str, arguments: tuple[str, ...], files: list[int]) -> 
 
 async def _exit_code(control: socket) -> int | None:
     """Of the process, when it has ended; None when nobody can tell."""
-    content = b""
-    while len(content) < STATUS.size:
-        try:
-            part = await asyncio.get_running_loop().sock_recv(control, STATUS.size)
-        except ConnectionError:
-            part = b""
-        if not part:
-            return None
-        content += part
-    return int(STATUS.unpack(content)[0])
+    try:
+        content = await asyncio.get_running_loop().sock_recv(control, STATUS.size)
+    except ConnectionError:
+        return None
+    return int(STATUS.unpack(content)[0]) if content else None
 
 
 @asynccontextmanager
