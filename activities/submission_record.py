@@ -1,8 +1,9 @@
 """The write-ahead record of a submission: what was about to be sent, and what came of it.
 
-It lives in the submit activity's heartbeat, and each entry is acknowledged by the server before the activity goes on
-(`activity.heartbeat()` is buffered and proves nothing). When the worker dies, the workflow and any later run read
-it there: no record means never sent, `accepted` names the task, `sending` alone means that nobody knows.
+It lives in the submit activity's heartbeat. `sending` is acknowledged by the server before the call is sent
+(`activity.heartbeat()` is buffered and proves nothing). `accepted` goes with the beats while the completion, which says
+the same, is tried. When the worker dies, the workflow and any later run read the record there: none means never sent,
+`accepted` names the task, `sending` alone means that nobody knows.
 """
 
 import asyncio
@@ -50,25 +51,23 @@ class RecordKeeper:
         info = activity.info()
         self._handle = activity.client().get_async_activity_handle(task_token=info.task_token)
         self._entry: SubmissionRecord | None = None
-        self._beaten = False
 
     async def write(self, entry: SubmissionRecord) -> None:
-        """Write an entry; returns when the server has it. Raises RPCError when it cannot be known to have it."""
+        """Write the first entry; returns when the server has it. Raises RPCError when it cannot be known to have it."""
         self._entry = entry
-        if self._beaten:
-            self._beat()  # first, so that the SDK holds back nothing older that could overtake it
         with suppress(AsyncActivityCancelledError):  # recorded all the same; a POST in flight is always awaited
             await self._handle.heartbeat(entry.model_dump())
 
-    async def insist(self, entry: SubmissionRecord) -> None:
-        """Write an entry, and again while the server is away, for as long as it would wait for a heartbeat.
+    async def complete(self, task_id: str, result: BaseModel) -> None:
+        """Complete the activity with `result`, trying for as long as the server would wait for a heartbeat.
 
-        The SDK gives up the completion of an activity after ten seconds of trying. Raises RPCError and TimeoutError.
+        The SDK gives that up after ten seconds. Raises RPCError and TimeoutError when it cannot be known to be complete.
         """
+        self._entry = SubmissionRecord(state="accepted", task_id=task_id)
         async with asyncio.timeout((activity.info().heartbeat_timeout or _PATIENCE).total_seconds()):
             while True:
                 try:
-                    return await self.write(entry)
+                    return await self._handle.complete(result)
                 except RPCError as error:
                     if error.status not in _AWAY:
                         raise
@@ -92,7 +91,6 @@ class RecordKeeper:
     def _beat(self) -> None:
         """By the SDK, whose own clock ends an activity that it hears nothing of; it does not see awaited heartbeats."""
         if self._entry:
-            self._beaten = True
             activity.heartbeat(self._entry.model_dump())
 
 

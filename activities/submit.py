@@ -81,11 +81,12 @@ class Submit:
             task_id = await self._post(body)
             # Whatever happens from here on, the id is known and is returned; should even that fail, it is in the log.
             log.info("submission.accepted", task_id=task_id)
-            # Where the worker dies, this is worth no more than the return: either is one call after the answer. But the
-            # SDK tries to report the return for ten seconds only, and a server may be away for longer.
+            # By ourselves: the SDK tries to report a return for ten seconds, and a server may be away for longer.
+            submitted = Submitted(task_id=task_id)
             with suppress(RPCError, TimeoutError, Interrupted):
-                await to_its_end(record.insist(SubmissionRecord(state="accepted", task_id=task_id)))
-        return Submitted(task_id=task_id)
+                await to_its_end(record.complete(task_id, submitted))
+                activity.raise_complete_async()
+        return submitted
 
     async def _body(self, request: CheckedRequest) -> dict[str, Any]:
         urls = await reachable([*request.images(), *request.reference_videos, *request.reference_audios])

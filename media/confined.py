@@ -125,11 +125,11 @@ def _end_with_parent() -> None:
 def _confine(memory: int, seconds: int) -> None:
     """From here on: so much more memory, so much processor time, no file or socket besides the three."""
     if sys.platform == "linux":  # elsewhere the limit means nothing
-        with Path("/proc/self/statm").open(encoding="ascii") as statm:
+        with Path("/proc/self/statm").open(encoding="utf-8") as statm:
             most = int(statm.read().split()[0]) * resource.getpagesize() + memory
         _limit(resource.RLIMIT_AS, most, most)
         with suppress(OSError):  # when memory runs out all the same, this process is to go and not the worker
-            Path("/proc/self/oom_score_adj").write_text("1000", encoding="ascii")
+            Path("/proc/self/oom_score_adj").write_text("1000", encoding="utf-8")
     _limit(resource.RLIMIT_CORE, 0, 0)
     # A second between them: the first ends the process by SIGXCPU, which tells it from one that was killed.
     _limit(resource.RLIMIT_CPU, seconds, seconds + 1)

@@ -23,6 +23,8 @@ MEMORY = 512 * 1024 * 1024
 that H.264 knows, 280 as 10-bit HEVC."""
 SECONDS = 120
 """Of processor time. With its pictures, 15 s of 4K take 2 s where key frames are 10 s apart."""
+_OPENING = {"format_whitelist": FORMATS, "codec_whitelist": "none"}
+"""FFmpeg would decode a few frames while it is opened, to make sure of what the container tells."""
 _SLACK = 0.5
 """Seconds that may be missing at the end."""
 
@@ -45,7 +47,7 @@ def main(arguments: list[str]) -> None:
     """Read it, and draw it."""
     with open(0, "rb", buffering=0) as file:
         try:
-            container = av.open(file, "r", container_options={"format_whitelist": FORMATS})
+            container = av.open(file, "r", container_options=_OPENING)
             stream = _stream(container)
             read = _read_packets(container, stream)
             _say(b"F", json.dumps(_facts(container, stream, read)).encode())

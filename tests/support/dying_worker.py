@@ -6,6 +6,8 @@ import signal
 import sys
 from typing import Any
 
+from pydantic import BaseModel
+
 import worker
 from activities.submission_record import RecordKeeper, SubmissionRecord
 from manxue.answers import CreatedTask
@@ -13,9 +15,15 @@ from manxue.client import ManxueClient
 from starter.nexus_service import GenerateHandler
 
 STARTED = "after an operation has started its run"
-POINTS = ("before sending is recorded", "after sending is recorded", "after the answer", "after accepted is recorded")
+POINTS = (
+    "before sending is recorded",
+    "after sending is recorded",
+    "after the answer",
+    "after accepted is recorded",
+    "after the completion",
+)
 
-_write, _create = RecordKeeper.write, ManxueClient.create
+_write, _complete, _create = RecordKeeper.write, RecordKeeper.complete, ManxueClient.create
 _start = GenerateHandler.start_operation
 
 
@@ -28,6 +36,14 @@ async def _write_or_die(self: RecordKeeper, entry: SubmissionRecord) -> None:
         _die()
     await _write(self, entry)
     if sys.argv[1] == f"after {entry.state} is recorded":
+        _die()
+
+
+async def _complete_or_die(self: RecordKeeper, task_id: str, result: BaseModel) -> None:
+    if sys.argv[1] == "after accepted is recorded":  # by a beat while the server was away, or by an earlier version
+        await _write_or_die(self, SubmissionRecord(state="accepted", task_id=task_id))
+    await _complete(self, task_id, result)
+    if sys.argv[1] == "after the completion":
         _die()
 
 
@@ -48,5 +64,6 @@ async def _start_or_die(self: GenerateHandler, *given: Any) -> Any:
 if __name__ == "__main__":
     GenerateHandler.start_operation = _start_or_die  # type: ignore[method-assign, assignment]
     RecordKeeper.write = _write_or_die  # type: ignore[method-assign]
+    RecordKeeper.complete = _complete_or_die  # type: ignore[method-assign]
     ManxueClient.create = _create_or_die  # type: ignore[method-assign]
     sys.exit(worker.main())

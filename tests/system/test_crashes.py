@@ -63,6 +63,7 @@ async def test_killed_at_each_point_around_the_create_call_a_worker_costs_a_ques
         "after sending is recorded": (True, 1),  # nobody knows; the account shows no task: resubmitted by decision
         "after the answer": (True, 1),  # nobody knows; the account shows the task: adopted by decision
         "after accepted is recorded": (False, 1),  # the record names the task: adopted
+        "after the completion": (False, 1),  # the server has it all
     }
 
 
