@@ -61,7 +61,7 @@ class RecordKeeper:
     async def complete(self, task_id: str, result: BaseModel) -> None:
         """Complete the activity with `result`, trying for as long as the server would wait for a heartbeat.
 
-        The SDK gives that up after ten seconds. Raises RPCError and TimeoutError where nobody knows that it is complete.
+        The SDK gives that up after ten seconds. Raises RPCError and TimeoutError when nobody knows that it is complete.
         """
         self._entry = SubmissionRecord(state="accepted", task_id=task_id)
         async with asyncio.timeout((activity.info().heartbeat_timeout or _PATIENCE).total_seconds()):
