@@ -18,6 +18,7 @@ from datetime import timedelta
 from urllib.parse import urlsplit
 
 import structlog
+import uvloop
 from temporalio.api.workflowservice.v1 import GetSystemInfoRequest
 from temporalio.client import Client
 from temporalio.runtime import Runtime, TelemetryConfig
@@ -224,7 +225,7 @@ def main() -> int:
         settings = load(WorkerSettings)
         tracing.start("manxue-worker")
         logs.configure(settings.log_format, settings.log_level)
-        asyncio.run(_serve(settings))
+        uvloop.run(_serve(settings))
     except (OutputInvalid, OutputUnavailable) as error:
         print(f"manxue worker: MANXUE_OUTPUT: {error}", file=sys.stderr)
         return 2
