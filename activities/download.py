@@ -117,7 +117,6 @@ class Download:
 
     async def _deliver(self, given: DownloadInput, attempts: Attempts) -> Downloaded:
         output = open_output(given.output or self._default_output)
-        await output.prepare()
         own = _stem(given.task_id)
         stem = given.name or own
         path = output.scratch / f".{stem}.{_token(given)}.part"

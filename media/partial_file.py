@@ -123,7 +123,10 @@ class PartialFile:
                 written += self._file.write(whole[written:])
         finally:
             self._settle()
-            self._hashing = _HASHERS.submit(self._digest.update, whole[:written])
+            if written < BLOCK:  # the bytes come slowly, or are the last
+                self._digest.update(whole[:written])
+            else:
+                self._hashing = _HASHERS.submit(self._digest.update, whole[:written])
             self.size += written
             self.received += written
 
