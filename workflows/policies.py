@@ -100,7 +100,7 @@ POLL = ActivityConfig(
     retry_policy=RetryPolicy(initial_interval=timedelta(seconds=1), backoff_coefficient=3.0, maximum_attempts=3),
 )
 
-POLLS_AHEAD = 15
+POLLS_AHEAD = 20
 """How many more questions a poll may ask by itself while nothing changes: the run hears of them only at their end."""
 CRASHES_OF_A_POLL = 3
 """How many workers may die at it before the workflow takes over again."""

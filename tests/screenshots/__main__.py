@@ -27,7 +27,7 @@ async def _shots(server: DevServer, provider: Provider) -> None:
     four = await four_runs(Runs(client, "manxue"), provider, "cinematic")
     pages = {
         "running": (four.running, "user-metadata", 860, ["Rendering", "Request"]),
-        "running-timeline": (four.running, "timeline", 960, ["polls 2 to 17"]),
+        "running-timeline": (four.running, "timeline", 960, ["polls 2 to 22"]),
         "held": (four.held, "user-metadata", 1330, ["Needs decision", "--abandon"]),
         "failed": (four.failed, "user-metadata", 860, ["What to do", "Request"]),
         "finished": (four.finished, "user-metadata", 1000, ["Completed", "passed, as"]),

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from typing import Any
+from zlib import crc32
 
 from starlette.responses import Response
 
@@ -41,7 +42,9 @@ async def four_runs(runs: Runs, provider: Provider, word: str) -> FourRuns:
     provider.on_query[prompts["running"]] = lambda task: provider.status(task, "processing", progress=40)
     provider.on_create[prompts["held"]] = lost
     provider.on_query[prompts["failed"]] = lambda task: provider.status(task, "failed", error={"message": _REASON})
-    face = provider.image(f"{word}.png", f"#ff{word[-4:]}")  # no other test's: alike images are one asset
+    face = provider.image(
+        f"{word}.png", f"#ff{crc32(word.encode()) % 65536:04x}"
+    )  # no other test's: alike images are one asset
 
     async def begin(name: str, **more: Any) -> Handle:
         poll = {"first": 1, "interval": 8 if name == "running" else 1}
