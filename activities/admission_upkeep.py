@@ -13,6 +13,7 @@ from temporalio.common import SearchAttributeKey
 from temporalio.service import RPCError, RPCStatusCode
 
 from activities.earlier_submissions import submissions_of
+from activities.not_found import is_gone
 from activities.submit import NOTHING_BOUGHT
 from activities.visibility import quoted
 from manxue.admission import STATE_QUERY, Leave
@@ -63,7 +64,7 @@ async def _left(holder: SlotHolder) -> Leave | None:
         bought = await submissions_of(client, run.id, run.run_id, NOTHING_BOUGHT)
         return free.model_copy(update={"task_id": bought.task_id, "unknown": bought.unknown > 0})
     except RPCError as error:
-        if error.status is not RPCStatusCode.NOT_FOUND:
+        if not is_gone(error):
             raise
         return free  # its retention is over
 
@@ -81,7 +82,7 @@ async def earlier_admission() -> dict[str, Any] | None:
     except WorkflowQueryFailedError:
         return None
     except RPCError as error:
-        if error.status in (RPCStatusCode.UNIMPLEMENTED, RPCStatusCode.NOT_FOUND):
+        if error.status is RPCStatusCode.UNIMPLEMENTED or is_gone(error):
             return None  # a server without lists, or the retention is over
         raise
     return state

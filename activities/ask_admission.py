@@ -7,8 +7,9 @@ from pydantic import BaseModel
 from temporalio import activity
 from temporalio.client import WorkflowQueryFailedError, WorkflowQueryRejectedError
 from temporalio.common import Priority, QueryRejectCondition
-from temporalio.service import RPCError, RPCStatusCode
+from temporalio.service import RPCError
 
+from activities.not_found import is_gone
 from manxue.admission import ADMIT_RENDERS, ASK_SIGNAL, QUEUE_QUERY, Admission, Ask, Limits, Queue, admission_id
 from manxue.markdown import text
 from manxue.redact import redact
@@ -102,7 +103,7 @@ class AskAdmission:
         except (WorkflowQueryRejectedError, WorkflowQueryFailedError):
             return None
         except RPCError as error:
-            if error.status is not RPCStatusCode.NOT_FOUND:
+            if not is_gone(error):
                 raise
             return None
         return queue

@@ -15,8 +15,9 @@ from temporalio.api.history.v1 import HistoryEvent
 from temporalio.client import Client, WorkflowExecutionStatus
 from temporalio.common import SearchAttributeKey
 from temporalio.converter import DataConverter
-from temporalio.service import RPCError, RPCStatusCode
+from temporalio.service import RPCError
 
+from activities.not_found import is_gone
 from activities.submission_record import read_record
 from manxue.checked_request import CheckedRequest
 
@@ -73,7 +74,7 @@ async def submissions_of(client: Client, workflow_id: str, run_id: str, not_acce
             await reader.read(event)
         description = await handle.describe()
     except RPCError as error:
-        if error.status is RPCStatusCode.NOT_FOUND:
+        if is_gone(error):
             return Earlier(run_id, None, None, 0)  # its retention is over
         raise
     task_id, unknown = reader.task_id, reader.unknown

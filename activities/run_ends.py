@@ -7,9 +7,10 @@ from contextlib import suppress
 from temporalio import activity, exceptions
 from temporalio.client import WorkflowExecutionStatus, WorkflowFailureError
 from temporalio.exceptions import ApplicationError, CancelledError, TerminatedError
-from temporalio.service import RPCError, RPCStatusCode
+from temporalio.service import RPCError
 
 from activities.heartbeat import heartbeating
+from activities.not_found import is_gone
 from manxue.batch import RunEnd, RunRef
 from manxue.redact import capped
 
@@ -83,7 +84,7 @@ async def _end(run: RunRef) -> RunEnd | None:
     except WorkflowFailureError as error:
         return end_of(run, error.cause)
     except RPCError as error:
-        if error.status is not RPCStatusCode.NOT_FOUND:
+        if not is_gone(error):
             raise
         message = "nothing is known of it any more: its retention is over"
         return RunEnd(number=run.number, workflow_id=run.workflow_id, status="terminated", message=message)

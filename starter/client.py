@@ -6,8 +6,9 @@ from typing import Any, TypedDict
 from temporalio.client import Client
 from temporalio.common import Priority, WorkflowIDReusePolicy
 from temporalio.exceptions import WorkflowAlreadyStartedError
-from temporalio.service import RPCError, RPCStatusCode
+from temporalio.service import RPCError
 
+from activities.not_found import is_gone
 from manxue.batch import fingerprint
 from manxue.checked_request import CheckedRequest
 from starter.run import Run
@@ -104,6 +105,6 @@ async def _fingerprint_of(client: Client, run: Run, contents: Mapping[str, str] 
     except (ValueError, KeyError, RuntimeError):
         return None  # no JSON, and so nothing that was ever bought
     except RPCError as error:
-        if error.status is not RPCStatusCode.NOT_FOUND:
+        if not is_gone(error):
             raise
     return None

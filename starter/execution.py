@@ -18,6 +18,8 @@ from temporalio.client import (
 from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError, RPCStatusCode
 
+from activities.not_found import is_gone
+
 _SILENT = (RPCStatusCode.CANCELLED, RPCStatusCode.DEADLINE_EXCEEDED)
 _PATIENCE = 10.0
 """At 20 s the server says that no worker has taken an update, and the SDK asks anew."""
@@ -36,7 +38,7 @@ async def describe(client: Client, workflow_id: str) -> WorkflowExecutionDescrip
     try:
         return await client.get_workflow_handle(workflow_id).describe()
     except RPCError as error:
-        if error.status is not RPCStatusCode.NOT_FOUND:
+        if not is_gone(error):
             raise
         return None
 
@@ -100,7 +102,7 @@ class Execution:
                 raise error.__cause__ from None
             raise await self._silence() from error
         except RPCError as error:
-            if error.status is not RPCStatusCode.NOT_FOUND:
+            if not is_gone(error):
                 if await self._failed_tasks():
                     raise await self._silence() from error
                 raise

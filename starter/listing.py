@@ -10,8 +10,9 @@ from typing import Any
 from pydantic import BaseModel
 from temporalio.client import Client, WorkflowExecution, WorkflowExecutionStatus
 from temporalio.common import SearchAttributeKey
-from temporalio.service import RPCError, RPCStatusCode
+from temporalio.service import RPCError
 
+from activities.not_found import is_gone
 from activities.visibility import is_searchable, quoted
 from encryption import PayloadUnreadable
 from manxue.markdown import plain
@@ -187,6 +188,6 @@ async def _static_summary(client: Client, execution: WorkflowExecution) -> str |
     try:
         return plain(await (await handle.describe()).static_summary() or "") or None
     except RPCError as error:
-        if error.status is not RPCStatusCode.NOT_FOUND:
+        if not is_gone(error):
             raise
         return None  # its retention is over since it was listed

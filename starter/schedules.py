@@ -26,6 +26,7 @@ from temporalio.client import (
 from temporalio.common import Priority, SearchAttributeKey, SearchAttributePair, TypedSearchAttributes
 from temporalio.service import RPCError, RPCStatusCode
 
+from activities.not_found import is_gone
 from manxue.checked_request import CheckedRequest
 from manxue.markdown import code, text
 from starter.execution import NotPossible
@@ -80,7 +81,7 @@ class Recurring:
         try:
             description = await handle.describe()
         except RPCError as error:
-            if error.status is not RPCStatusCode.NOT_FOUND:
+            if not is_gone(error):
                 raise
             raise ScheduleNotFound(f"there is no schedule {name!r} in the namespace {client.namespace}") from None
         action = description.schedule.action

@@ -18,6 +18,7 @@ ALLOWED = {
     "emulator": {"manxue.vocabulary"},
     "starter": {
         "workflows",
+        "activities.not_found",
         "activities.visibility",
         "manxue",
         "media",
