@@ -32,6 +32,8 @@ STATUS = struct.Struct(">i")
 _FILES = 3
 _PR_SET_PDEATHSIG = 1
 """Of `prctl`, from `linux/prctl.h`."""
+_NICE = 10
+"""The worker's event loop, which others wait for, comes before it."""
 _MOST_FILES = 65_536
 """Above the number of any file that this process has."""
 
@@ -123,7 +125,7 @@ def _end_with_parent() -> None:
 
 
 def _confine(memory: int, seconds: int) -> None:
-    """From here on: so much more memory, so much processor time, no file or socket besides the three."""
+    """From here on: so much more memory, so much processor time, no file or socket besides the three, and no hurry."""
     if sys.platform == "linux":  # elsewhere the limit means nothing
         with Path("/proc/self/statm").open(encoding="utf-8") as statm:
             most = int(statm.read().split()[0]) * resource.getpagesize() + memory
@@ -134,6 +136,7 @@ def _confine(memory: int, seconds: int) -> None:
     # A second between them: the first ends the process by SIGXCPU, which tells it from one that was killed.
     _limit(resource.RLIMIT_CPU, seconds, seconds + 1)
     _limit(resource.RLIMIT_NOFILE, 3, 3)
+    os.nice(_NICE)
 
 
 def _limit(kind: int, soft: int, hard: int) -> None:
