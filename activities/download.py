@@ -29,7 +29,7 @@ from media.fetch import Fetcher
 from media.guard import FetchFailed, FetchRefused
 from media.output import open_output
 from media.partial_file import PartialFile, PartialFileBusy
-from media.storage import OutputUnavailable
+from media.storage import OutputUnavailable, what_is_wrong
 from media.verify import Expected, Verified, Verifier, VideoFacts, VideoInvalid
 
 _SAME_INVALID, _MOST_INVALID = 3, 6
@@ -113,7 +113,7 @@ class Download:
                 soon = _SOON if attempts.bytes - before >= _PROGRESS else None
                 raise passing(FailureType.DOWNLOAD_FAILED, str(error), soon) from None
             except (OutputUnavailable, OSError) as error:
-                raise passing(FailureType.OUTPUT_UNAVAILABLE, str(error)) from None
+                raise passing(FailureType.OUTPUT_UNAVAILABLE, what_is_wrong(error)) from None
 
     async def _deliver(self, given: DownloadInput, attempts: Attempts) -> Downloaded:
         output = open_output(given.output or self._default_output)

@@ -23,6 +23,13 @@ class OutputUnavailable(Exception):
     """The output cannot be written now: disk full, no permission, object store down."""
 
 
+def what_is_wrong(error: OutputUnavailable | OSError) -> str:
+    """With a place that files could not be written to, in one sentence."""
+    if isinstance(error, OutputUnavailable):
+        return str(error)
+    return f"{error.filename or 'the file'} cannot be written: {error.strerror or error}"
+
+
 class Output(ABC):
     """A place for finished files. Names are plain file names."""
 
