@@ -14,7 +14,7 @@ from tests.support.processes import DevServer
 from tests.support.provider import Provider
 from tests.support.runs import request
 
-GENERATIONS, WARM_UP, ROUNDS = 20, 6, 5
+GENERATIONS, WARM_UP, ROUNDS = 20, 6, 4
 WITHIN = 1.25
 """Times the bare workflow: what orchestration may cost."""
 
