@@ -128,6 +128,6 @@ def _run(runs: int, interval: float, seconds: float) -> Section:
 
 
 run = partial(_run, 450, 30, 20)
-"""Few, so that it takes about three minutes. Of fewer, what was free in the heap before them decides about the figure."""
+"""Few, so that it takes three minutes; of fewer, what is free in the heap before them decides about their memory."""
 run_2000 = partial(_run, 2000, 90, 60)
 run_10000 = partial(_run, 10_000, 450, 60)
