@@ -42,9 +42,8 @@ async def four_runs(runs: Runs, provider: Provider, word: str) -> FourRuns:
     provider.on_query[prompts["running"]] = lambda task: provider.status(task, "processing", progress=40)
     provider.on_create[prompts["held"]] = lost
     provider.on_query[prompts["failed"]] = lambda task: provider.status(task, "failed", error={"message": _REASON})
-    face = provider.image(
-        f"{word}.png", f"#ff{crc32(word.encode()) % 65536:04x}"
-    )  # no other test's: alike images are one asset
+    colour = f"#ff{crc32(word.encode()) % 65536:04x}"  # no other test's: alike images are one asset
+    face = provider.image(f"{word}.png", colour)
 
     async def begin(name: str, **more: Any) -> Handle:
         poll = {"first": 1, "interval": 8 if name == "running" else 1}
