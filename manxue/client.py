@@ -15,7 +15,7 @@ from manxue.answers import AssetState, AssetUpload, CreatedTask, TaskStatus
 from manxue.connections import Connection, Connections
 from manxue.errors import UnknownOutcome, from_status, from_transport, retry_after_seconds
 from manxue.vocabulary import ASSET_STATUS_PATH, ASSET_UPLOAD_PATH, CREATE_PATH, DEFAULT_BASE_URL, RESULT_PATH
-from manxue.wire import read_asset_states, read_created, read_task, read_upload, said_in
+from manxue.wire import SAYING, read_asset_states, read_created, read_task, read_upload, said_in
 
 CREATE_TIMEOUT = 60.0
 """Seconds without a byte. Long, because giving up on a create call leaves its outcome unknown."""
@@ -26,9 +26,8 @@ _PATIENCE = 1.25
 """Times the read timeout: the longest that a whole call may take, 75 s for a create call."""
 _MAX_ANSWER = 4 * 1024 * 1024
 _HEADERS = {"User-Agent": "manxue-worker", "Accept": "application/json", "Accept-Encoding": "gzip, deflate"}
-_URLS = ("video_url", "originalUrl")
-_LONG = 16
-"""Characters of a value that may be a signature."""
+_SHORT, _LONG = 8, 16
+"""Characters of a whole query, and of a value in it, that may be a signature: `?v=2` is none, and in many a text."""
 
 
 @dataclass
@@ -57,7 +56,7 @@ class ManxueClient:
     ) -> None:
         self._api_key = api_key
         self._watch = watch
-        self._create_timeout = httpx.Timeout(create_timeout, connect=10.0)
+        self._create_timeout = httpx.Timeout(create_timeout, connect=min(10.0, create_timeout))
         self._base_url = base_url.rstrip("/")
         self._headers = httpx.Headers({**_HEADERS, "Authorization": f"Bearer {api_key}"})
         self._connections = Connections()
@@ -137,29 +136,35 @@ class ManxueClient:
 
 
 def _parsed(content: bytes, secrets: list[str]) -> Any:
-    """The JSON value, or None. Its texts lose the API key and the signatures, should the provider quote them."""
+    """The JSON value, or None. What the provider says in it loses the API key and the signatures, should it quote them.
+
+    All else stays as it came: an id that lost a letter is another task's.
+    """
     try:
-        return _without(json.loads(content), secrets)
+        return _unquoted(json.loads(content), secrets)
     except (ValueError, RecursionError):
         return None
 
 
-def _without(value: Any, secrets: list[str]) -> Any:
-    if isinstance(value, str):
-        for secret in secrets:
-            value = value.replace(secret, "…")
-        return value
+def _unquoted(value: Any, secrets: list[str], said: bool = False) -> Any:
+    if isinstance(value, str) and said:
+        return _without(value, secrets)
     if isinstance(value, list):
-        return [_without(item, secrets) for item in value]
+        return [_unquoted(item, secrets, said) for item in value]
     if isinstance(value, dict):
-        # URLs must stay as they are to be of use; they never leave the activity that asked for them.
-        return {name: item if name in _URLS else _without(item, secrets) for name, item in value.items()}
+        return {name: _unquoted(item, secrets, said or name in SAYING) for name, item in value.items()}
     return value
+
+
+def _without(text: str, secrets: list[str]) -> str:
+    for secret in secrets:
+        text = text.replace(secret, "…")
+    return text
 
 
 def _signatures(body: Any) -> list[str]:
     """What may be secret in the URLs of a call, as the provider may quote it: queries and their longer values."""
-    queries = [query for url in _strings(body) if "://" in url and (query := url.partition("?")[2])]
+    queries = [query for url in _strings(body) if "://" in url and len(query := url.partition("?")[2]) >= _SHORT]
     values = [value for query in queries for part in query.split("&") if len(value := part.partition("=")[2]) >= _LONG]
     spelled = {form for text in (*queries, *values) for form in (text, unquote(text), quote(text, safe=""))}
     return sorted(spelled, key=len, reverse=True)

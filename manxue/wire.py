@@ -22,22 +22,34 @@ from manxue.task_id import is_task_id
 
 JSONObject = dict[str, Any]
 
+SAYING = ("msg", "message", "error", "errorMessage")
+"""The fields in which the provider speaks to people."""
+
 
 def read_created(answer: Any) -> CreatedTask:
     """Read the answer to a create call that came under a 2xx status.
 
-    Raises Refused (or a kind of it) for a definite no, UnknownOutcome for anything that is neither yes nor no.
+    Raises Refused (or a kind of it) for a definite no, UnknownOutcome for anything that is neither yes nor no, or both.
     """
+    data = answer.get("data") if isinstance(answer, dict) else None
+    project = data.get("projectId") if isinstance(data, dict) else None
+    given = (project, answer.get("id")) if isinstance(answer, dict) else ()
+    task_id = next((str(value) for value in given if _is_id(value)), None)
+    failed = isinstance(answer, dict) and _word(answer.get("status")) == "failed"
+    if task_id and not failed and code_of(answer) not in (0, None):
+        raise _neither(f"the code {code_of(answer)}, as a refusal has, and the task id {task_id!r}")
     _raise_for_code(answer)
-    if isinstance(answer, dict):
-        data = answer.get("data")
-        given = (data.get("projectId") if isinstance(data, dict) else None, answer.get("id"))
-        task_id = next((str(value) for value in given if _is_id(value)), None)
-        if _word(answer.get("status")) == "failed" or (task_id is None and answer.get("id", "") is None):
-            raise refusal(f"the provider refused the task: {said_in(answer) or 'no reason given'}", None)
-        if task_id is not None and is_task_id(task_id):
-            return CreatedTask(task_id, _whole(answer.get("created")))
-    raise UnknownOutcome("the provider's answer to the create call has no usable task id and is no refusal either")
+    if failed or (isinstance(answer, dict) and task_id is None and answer.get("id", "") is None):
+        raise refusal(f"the provider refused the task: {said_in(answer) or 'no reason given'}", None)
+    if task_id is None:
+        raise _neither("no task id and is no refusal either")
+    if not is_task_id(task_id):
+        raise _neither(f"{task_id!r}, which is no task id, and is no refusal either")
+    return CreatedTask(task_id, _whole(answer.get("created")))
+
+
+def _neither(what: str) -> UnknownOutcome:
+    return UnknownOutcome(f"the provider's answer to the create call has {what}")
 
 
 def read_task(answer: Any) -> TaskStatus:
@@ -92,7 +104,7 @@ def said_in(answer: Any) -> str:
     """
     if not isinstance(answer, dict):
         return ""
-    for name in ("msg", "message", "error", "errorMessage"):
+    for name in SAYING:
         value = answer.get(name)
         if isinstance(value, dict):
             value = value.get("message") or value.get("msg") or value.get("code")

@@ -65,6 +65,20 @@ async def test_an_unknown_outcome_waits_for_a_decision(
     assert len(provider.creates_of(word)) == 1
 
 
+async def test_an_order_is_known_by_its_id_whatever_the_query_of_an_image_is(
+    runs: Runs, provider: Provider, word: str
+) -> None:
+    def documented(body: dict[str, Any]) -> Response:
+        return JSONResponse({"code": "0", "msg": None, "data": {"projectId": list(provider.tasks)[-1]}})
+
+    provider.on_create[word] = documented
+    for query in ("?0", "?a", "?task-"):
+        image = provider.image("p.png", "red") + query
+        result = await runs.result(request=request(f"{word} {query}", first_image=image), poll=FAST)
+        assert result["task_id"] in provider.tasks
+    assert len(provider.creates_of(word)) == 3
+
+
 async def test_resubmit_is_a_choice_that_buys_again(runs: Runs, provider: Provider, word: str) -> None:
     provider.on_create[word] = once(bad_gateway)
     handle = await runs.start(request=request(word), poll=FAST)

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from manxue.answers import Completed, Processing
+from manxue.errors import UnknownOutcome
 from manxue.wire import read_created, read_task
 
 NO_NUMBERS = ["NaN", "1e999", "-inf", 10**400, "3.5 CNY", "", None, True, [5], {"value": 5}]
@@ -23,6 +24,19 @@ def test_what_is_no_number_counts_as_left_out(odd: Any) -> None:
 
     assert read_task(answer) == Completed(url)
     assert read_task({"status": "processing", "progress": odd}) == Processing()
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        {"code": 200, "msg": "ok", "data": {"projectId": "task-1"}},
+        {"code": "OK", "id": "task-1"},
+        {"code": "0", "data": {"projectId": "task-1 of 2"}},
+    ],
+)
+def test_an_answer_that_could_mean_either_is_neither_and_names_the_id(answer: Any) -> None:
+    with pytest.raises(UnknownOutcome, match="task-1"):
+        read_created(answer)
 
 
 @pytest.mark.parametrize("progress", [50, 50.0, "50", "50%", " 50 % "])
