@@ -190,6 +190,7 @@ async def build_worker(settings: WorkerSettings, client: Client) -> AsyncIterato
             graceful_shutdown_timeout=grace,
             # After a crash the next worker should not wait 10 s for the dead one's sticky queue.
             sticky_queue_schedule_to_start_timeout=timedelta(seconds=3),
+            max_heartbeat_throttle_interval=timedelta(seconds=15),  # the server may go away during a create call
         )
         downloads = Worker(
             client,

@@ -15,18 +15,23 @@ from typing import Any, Literal, TypeVar
 from pydantic import BaseModel, ValidationError
 from temporalio import activity
 from temporalio.client import AsyncActivityCancelledError
-from temporalio.service import RPCError, RPCStatusCode
+from temporalio.service import RPCError
+
+from activities.not_found import is_gone
 
 T = TypeVar("T")
 
 _BEAT = 5.0
 """Seconds; well inside the submit activity's heartbeat timeout."""
 _AGAIN, _PATIENCE = 0.5, timedelta(minutes=1)
-_AWAY = (RPCStatusCode.UNAVAILABLE, RPCStatusCode.DEADLINE_EXCEEDED, RPCStatusCode.RESOURCE_EXHAUSTED)
 
 
 class Interrupted(Exception):
     """The worker stops, and its grace period is over."""
+
+
+class NotWanted(Exception):
+    """The run was cancelled before anything was sent."""
 
 
 class SubmissionRecord(BaseModel):
@@ -53,15 +58,22 @@ class RecordKeeper:
         self._entry: SubmissionRecord | None = None
 
     async def write(self, entry: SubmissionRecord) -> None:
-        """Write the first entry; returns when the server has it. Raises RPCError when it cannot be known to have it."""
+        """Write the first entry; returns when the server has it.
+
+        Raises RPCError when it cannot be known to have it, and NotWanted when it answers that the run was cancelled.
+        """
         self._entry = entry
-        with suppress(AsyncActivityCancelledError):  # recorded all the same; a POST in flight is always awaited
+        try:
             await self._handle.heartbeat(entry.model_dump())
+        except AsyncActivityCancelledError as error:  # recorded all the same
+            if error.details and error.details.cancel_requested:
+                raise NotWanted from None
 
     async def complete(self, task_id: str, result: BaseModel) -> None:
         """Complete the activity with `result`, trying for as long as the server would wait for a heartbeat.
 
-        The SDK gives that up after ten seconds. Raises RPCError and TimeoutError when nobody knows that it is complete.
+        The SDK gives that up after ten seconds. Raises RPCError when there is no such activity any more, and
+        TimeoutError when nobody knows that it is complete.
         """
         self._entry = SubmissionRecord(state="accepted", task_id=task_id)
         async with asyncio.timeout((activity.info().heartbeat_timeout or _PATIENCE).total_seconds()):
@@ -69,7 +81,7 @@ class RecordKeeper:
                 try:
                     return await self._handle.complete(result)
                 except RPCError as error:
-                    if error.status not in _AWAY:
+                    if is_gone(error):
                         raise
                     await asyncio.sleep(_AGAIN)
 
@@ -104,6 +116,8 @@ async def to_its_end(work: Coroutine[Any, Any, T]) -> T:
         try:
             return await asyncio.shield(task)
         except asyncio.CancelledError:
+            if task.done() and not task.cancelled():
+                return task.result()
             details = activity.cancellation_details()
             if task.done() or (details and details.worker_shutdown):
                 task.cancel()

@@ -13,7 +13,7 @@ from temporalio.service import RPCError
 from activities.earlier_submissions import RunsNotListed, earlier_submissions
 from activities.errors import NOT_SENT, RATE_LIMITED, final
 from activities.media_references import reachable
-from activities.submission_record import Interrupted, RecordKeeper, SubmissionRecord, read_record, to_its_end
+from activities.submission_record import Interrupted, NotWanted, RecordKeeper, SubmissionRecord, read_record, to_its_end
 from manxue.checked_request import CheckedRequest
 from manxue.client import ManxueClient
 from manxue.errors import AuthenticationFailed, InsufficientBalance, ManxueError, NotSent, RateLimited, Refused
@@ -75,8 +75,8 @@ class Submit:
         except RPCError as error:
             # Nothing is sent, but the record may say otherwise: it is the failure's type that tells.
             raise _not_sent(f"Temporal did not acknowledge the record ({error.message})") from None
-        except asyncio.CancelledError:
-            raise _not_sent("the worker was stopped before it sent anything") from None
+        except (asyncio.CancelledError, NotWanted):
+            raise _not_sent("the run was cancelled, or the worker stopped, before anything was sent") from None
         async with record.beating():
             task_id = await self._post(body)
             # Whatever happens from here on, the id is known and is returned; should even that fail, it is in the log.

@@ -1,6 +1,7 @@
 """`python -m tests.support.dying_worker POINT`: the worker, killed by SIGKILL at a point around what must not be done
-twice."""
+twice, or slow there."""
 
+import asyncio
 import os
 import signal
 import sys
@@ -15,6 +16,7 @@ from manxue.client import ManxueClient
 from starter.nexus_service import GenerateHandler
 
 STARTED = "after an operation has started its run"
+SLOW = "slow before sending is recorded"
 POINTS = (
     "before sending is recorded",
     "after sending is recorded",
@@ -32,6 +34,8 @@ def _die() -> None:
 
 
 async def _write_or_die(self: RecordKeeper, entry: SubmissionRecord) -> None:
+    if sys.argv[1] == SLOW:  # as where the look at earlier runs takes long
+        await asyncio.sleep(4)
     if sys.argv[1] == f"before {entry.state} is recorded":
         _die()
     await _write(self, entry)

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from temporalio.client import Client
 
-from tests.support.dying_worker import POINTS
+from tests.support.dying_worker import POINTS, SLOW
 from tests.support.processes import BIN, DevServer, WorkerProcess, worker_process
 from tests.support.provider import Provider, bad_gateway, held_create, reached
 from tests.support.runs import FAST, Runs, outcome, path_of, request, until, until_phase
@@ -98,6 +98,22 @@ async def test_one_of_two_workers_stopped_during_the_create_call_finishes_it(
     assert len(provider.creates_of(word)) == 1
 
 
+async def test_a_run_that_is_cancelled_before_its_create_call_is_sent_buys_nothing(
+    own_runs: Runs, start_worker: StartWorker, provider: Provider, word: str
+) -> None:
+    start_worker(dies=SLOW)
+    handle = await own_runs.start(request=request(word), poll=FAST)
+    async with asyncio.timeout(20):
+        while "submit" not in [
+            a.activity_type.name for a in (await handle.describe()).raw_description.pending_activities
+        ]:
+            await asyncio.sleep(0.05)
+    await asyncio.sleep(0.5)
+    await handle.cancel()
+    assert "Nothing was bought" in (await until_phase(handle, "canceled"))["message"]
+    assert not provider.creates_of(word)
+
+
 async def test_a_cancellation_that_arrives_together_with_the_answer_does_not_lose_it(
     own_runs: Runs, start_worker: StartWorker, provider: Provider, word: str
 ) -> None:
@@ -182,6 +198,7 @@ async def test_the_temporal_server_killed_during_the_create_call_learns_of_its_a
         with held_create(provider, word) as answer:
             handle = await Runs(await Client.connect(own.address), "manxue").start(request=request(word), poll=FAST)
             await reached(provider, word)
+            await asyncio.sleep(43)  # so long without an answer: its heartbeat must not have grown old
             own.kill()
             answer.set()
             await asyncio.sleep(24)  # the SDK gives up after 10 s of trying
