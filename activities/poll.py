@@ -15,7 +15,7 @@ from activities.errors import from_provider, not_finished
 from activities.heartbeat import heartbeating
 from manxue.answers import Completed, Failed, Processing, Queued, TaskStatus, Unrecognized
 from manxue.client import ManxueClient
-from manxue.errors import ManxueError
+from manxue.errors import ManxueError, RateLimited
 
 _NOTABLE = 10.0
 """Percentage points that a render must have come further for its run to be told before the last question."""
@@ -66,14 +66,16 @@ class Poll:
     async def poll(self, task_id: str, further: Further | None = None) -> PollAnswer:
         """Ask once, or until there is something new. Fails with the kinds of activities.errors.
 
-        A failure to get an answer is tried again by Temporal only where no `further` questions were planned.
+        A failure to get an answer is tried again by Temporal only where no `further` questions were planned, and where
+        the provider does not say that there are too many.
         """
         begun = monotonic()
         try:
             async with heartbeating():
                 status = await self._manxue.query(task_id)
         except ManxueError as error:
-            raise from_provider(error, waits=False, retried=further is None) from None
+            retried = further is None and not isinstance(error, RateLimited)
+            raise from_provider(error, waits=False, retried=retried) from None
         answer = _answer(status)
         info = activity.info()
         answer.asked_at = info.started_time

@@ -21,7 +21,9 @@ import httpx
 
 from manxue.redact import capped
 
-_BALANCE = re.compile(r"balance|insufficient.{0,20}(credit|fund|quota)|credits? (exhausted|not enough)|余额|欠费", re.I)
+_BALANCE = re.compile(
+    r"(?<!load[ -])\bbalance\b|insufficient.{0,20}(credit|fund|quota)|credits? (exhausted|not enough)|余额|欠费", re.I
+)
 _MAX_RETRY_AFTER = 3600.0
 
 

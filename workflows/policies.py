@@ -132,6 +132,8 @@ ADOPTED_PATIENCE = timedelta(seconds=20)
 """The same for a task id that the caller gave and that never answered: it may be a typing error."""
 INCOMPLETE_PATIENCE = timedelta(minutes=5)
 """How long `completed` may come without a URL."""
+FEWEST_USELESS, FEWEST_OF_ADOPTED = 3, 2
+"""How many such answers of one kind it takes in any case: late in a long render questions are far apart."""
 
 NOTIFY_DAYS = timedelta(days=3)
 """How long a receiver that does not answer is tried."""

@@ -40,6 +40,8 @@ _UNTAUGHT_GROWS, _UNTAUGHT_STEADY = 0.75, 900.0
 _LONG, _MOST_PATIENCE = 300.0, 1.5
 """The mean of renders from which questions become rarer, and how much at most."""
 _JITTER = 0.1
+_MOST_LATER = 60.0
+"""Than the provider asked for."""
 
 _SHORTEST = 10.0
 """Between two questions that history placed."""
@@ -113,7 +115,7 @@ class Cadence:
         """Seconds until the next question, after `polls` of them.
 
         `random` in [0, 1) spreads runs that were started together. `retry_after` is what the provider asked for;
-        it is honoured when it is longer.
+        it is honoured when it is longer, and spread too: many may have been asked to wait until the same moment.
         """
         given = self.first if polls == 0 else self.interval
         if given is not None:
@@ -125,7 +127,8 @@ class Cadence:
         else:
             planned = self.expected.next(since_submission, 1.0 if polls else _FIRST) - since_submission
             spread = max(planned + min(planned * _JITTER, _SPREAD) * (2 * random - 1), _SHORTEST)
-        return max(spread, retry_after or 0.0)
+        asked_for = max(retry_after or 0.0, 0.0)
+        return max(spread, asked_for + min(asked_for * _JITTER, _MOST_LATER) * random)
 
 
 def cadence(

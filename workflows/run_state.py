@@ -38,6 +38,14 @@ class Turn(BaseModel):
     """While it waits, as far as it is known."""
 
 
+class Useless(BaseModel):
+    """Answers that nothing follows from, all of one kind, with no useful one between them."""
+
+    kind: str
+    since: datetime
+    answers: int = 1
+
+
 class RunState(BaseModel):
     """Filled in as the story goes on; small, and free of secrets."""
 
@@ -102,6 +110,10 @@ class RunState(BaseModel):
     trouble: str | None = None
     """What keeps the provider from giving a useful answer; None while it gives one."""
     trouble_since: datetime | None = None
+    useless: Useless | None = None
+    """The part of the trouble that does not go on for ever: an answer that never comes does."""
+    not_before: datetime | None = None
+    """The provider wants to be left alone until then."""
 
     video: Video | None = None
     preview: Preview | None = None

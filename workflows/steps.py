@@ -96,14 +96,16 @@ async def submit(request: CheckedRequest, state: RunState) -> Submitted:
         return await submission
 
 
-def poll(state: RunState, patience: timedelta) -> workflow.ActivityHandle[PollAnswer]:
+def poll(state: RunState, patience: timedelta, given_up: int = 0) -> workflow.ActivityHandle[PollAnswer]:
     """Ask how the task is, trying again for as long as `patience`, but a little while in any case.
 
-    And again at each of `state.polls_ahead`, while the provider says nothing new.
+    And again at each of `state.polls_ahead`, while the provider says nothing new. `given_up` are questions that were
+    asked before it and are not counted yet.
     """
     assert state.given
     assert state.task_id
-    first, last = state.polls + 1, state.polls + 1 + len(state.polls_ahead)
+    first = state.polls + given_up + 1
+    last = first + len(state.polls_ahead)
     task = f"task {state.task_id}"
     summary = f"poll {first} of {task}" if first == last else f"polls {first} to {last} of {task}, until there is news"
     config = told(POLL, summary, _priority(state.given), max(patience, POLL_PATIENCE))

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from temporalio import workflow
 from temporalio.exceptions import ActivityError, ApplicationError, RetryState, is_cancelled_exception
 
-from activities.errors import NO_ANSWER, NOT_FINISHED, NOT_FOUND, NOT_SENT, RATE_LIMITED, REFUSED
+from activities.errors import NO_ANSWER, NOT_SENT, RATE_LIMITED
 from activities.poll import PollAnswer
 from manxue.failure import FailureType
 from manxue.render_times import Seen
@@ -20,20 +20,16 @@ from workflows import metrics, steps
 from workflows.contract import Phase, Provider
 from workflows.failures import cause_of, failure, retry_after
 from workflows.journal import Journal
-from workflows.policies import ADOPTED_PATIENCE, BOUNDED_PATIENCE, INCOMPLETE_PATIENCE, POLLS_AHEAD
+from workflows.policies import BOUNDED_PATIENCE, INCOMPLETE_PATIENCE, POLLS_AHEAD
 from workflows.polling import cadence
 from workflows.summaries import between_polls
+from workflows.trouble import Trouble
 
-_SHORT_OF_AN_ANSWER = {
-    NOT_FOUND: FailureType.RESULT_INCOMPLETE,
-    REFUSED: FailureType.RESULT_INCOMPLETE,
-    FailureType.AUTHENTICATION_FAILED: FailureType.AUTHENTICATION_FAILED,
-    FailureType.INSUFFICIENT_BALANCE: FailureType.INSUFFICIENT_BALANCE,
-}
-"""Answers to a poll that are tolerated for a bounded time, and how the run ends after it."""
 _UNFINISHED = ("queued", "processing")
 _ASKED_BETWEEN = "poll-now-does-not-wait-for-planned-questions"
 """Since polls ask several times: before, a poll that was under way had its answer within seconds."""
+_ASKED_AT_DEADLINE = "polls-begin-at-the-deadline-before-it-counts"
+_LEFT_ALONE = "polls-are-not-repeated-at-once-when-rate-limited"
 
 
 class Waiting:
@@ -42,20 +38,19 @@ class Waiting:
     def __init__(self, journal: Journal) -> None:
         self._journal = journal
         self._state = journal.state
-        self._retry_after: float | None = None
+        self._trouble = Trouble(journal)
 
     async def run(self, make_room: Callable[[], Awaitable[None]]) -> None:
         """Return when the provider has finished the render. `make_room` may continue the run as new."""
         while True:
             await make_room()
             await self._pause()
+            last = workflow.now() >= self._journal.deadline
             if await self._finished():
                 return
-            if workflow.now() >= self._journal.deadline:
-                raise self._failure(
-                    FailureType.DEADLINE_EXCEEDED,
-                    f"task {self._state.task_id} was not finished at the deadline; it goes on and is billed",
-                )
+            # One that began earlier may have had no worker meanwhile, and the render may be finished since.
+            if workflow.now() >= self._journal.deadline and (last or not workflow.patched(_ASKED_AT_DEADLINE)):
+                raise self._too_late()
 
     async def _pause(self) -> None:
         state = self._state
@@ -82,7 +77,8 @@ class Waiting:
         unknown = state.accepted_earlier and not state.seen.queued_at
         rhythm = cadence(request.model, request.duration, given.poll, times, None if unknown else state.seen)
         at = self._now()
-        at += rhythm.wait(state.polls, at, workflow.random().random(), self._retry_after)
+        left_alone = (state.not_before - workflow.now()).total_seconds() if state.not_before else None
+        at += rhythm.wait(state.polls, at, workflow.random().random(), left_alone)
         planned = [since + timedelta(seconds=at)]
         for polls in range(state.polls + 1, state.polls + 1 + (POLLS_AHEAD if steady else 0)):
             if state.seen.rendering_at is None:  # each question finds it in the queue, should nothing change
@@ -99,7 +95,7 @@ class Waiting:
             if is_cancelled_exception(error):
                 raise
             state.polls += state.asked_by(workflow.now())
-            self._no_answer(error)
+            self._trouble.of(error)
             return False
         finally:
             # Whoever asked by `poll_now` while this poll was under way shares its answer.
@@ -109,11 +105,11 @@ class Waiting:
             self._unfinished(self._since_submission(answer.unchanged_at))
         if answer.asked_at:
             asked_at = self._since_submission(answer.asked_at)
-        self._retry_after = None
+        state.not_before = None
         state.provider_status, state.percent = answer.word, answer.percent
         match answer.status:
             case "completed":
-                state.trouble = state.trouble_since = None
+                self._trouble.over()
                 state.provider = Provider(
                     created=answer.created, actual_duration=answer.actual_duration, amount=answer.amount
                 )
@@ -134,9 +130,10 @@ class Waiting:
                 done = "" if answer.percent is None else f" ({answer.percent:.0f} %)"
                 self._fine(Phase.RENDERING, f"The provider renders the video{done}.")
             case "completed_without_url":
-                self._tolerate("the task is completed, but has no URL yet", INCOMPLETE_PATIENCE)
+                self._trouble.bear(answer.status, "the task is completed, but has no URL yet", INCOMPLETE_PATIENCE)
             case "unrecognized":
-                self._tolerate(f"the provider answers with the unknown status {answer.word!r}", BOUNDED_PATIENCE)
+                trouble = f"the provider answers with the unknown status {answer.word!r}"
+                self._trouble.bear(answer.status, trouble, BOUNDED_PATIENCE)
         return False
 
     async def _answer(self) -> PollAnswer:
@@ -154,6 +151,7 @@ class Waiting:
             poll.cancel()
             with suppress(ActivityError):
                 await poll
+            state.polls += state.asked_by(workflow.now())
             raise
         except ActivityError as error:
             by_us = is_cancelled_exception(error) and workflow.cancellation_reason() is None
@@ -161,7 +159,7 @@ class Waiting:
                 raise
         given_up, state.polls_ahead = state.asked_by(workflow.now()), []
         try:
-            return await steps.poll(state, self._journal.deadline - workflow.now())
+            return await steps.poll(state, self._journal.deadline - workflow.now(), given_up)
         finally:
             state.polls += given_up  # not before: `poll_now` waits for their number to grow
 
@@ -180,46 +178,17 @@ class Waiting:
         return max((moment - self._state.submitted_at).total_seconds(), 0.0)
 
     def _fine(self, phase: Phase, message: str) -> None:
-        self._state.trouble = self._state.trouble_since = None
+        self._trouble.over()
         if phase != self._state.phase:
             self._journal.enter(phase, message)
         else:
             self._journal.say(message)
 
-    def _no_answer(self, error: ActivityError) -> None:
-        cause = cause_of(error)
-        if cause and cause.type == NOT_FINISHED:  # there was an answer, but no time or no attempt for the next question
-            return
-        if cause is None or cause.type not in _SHORT_OF_AN_ANSWER:
-            self._outage(cause, error)
-            return
-        never_answered = self._state.adopted and self._state.provider_status is None
-        patience = ADOPTED_PATIENCE if never_answered else BOUNDED_PATIENCE
-        kind = _SHORT_OF_AN_ANSWER[cause.type]
-        if never_answered and cause.type == NOT_FOUND:
-            kind = FailureType.INVALID_REQUEST  # most likely a typing error in `task_id`
-        self._tolerate(cause.message, patience, kind)
-
-    def _outage(self, cause: ApplicationError | None, error: ActivityError) -> None:
-        """No answer at all never ends a paid render: the run asks until the deadline."""
-        self._retry_after = retry_after(error)
-        self._trouble(cause.message if cause else str(error.cause))
-
-    def _tolerate(self, trouble: str, patience: timedelta, kind: FailureType = FailureType.RESULT_INCOMPLETE) -> None:
-        self._trouble(trouble)
-        since = self._state.trouble_since
-        if since and workflow.now() - since >= patience:
-            raise self._failure(
-                kind,
-                f"task {self._state.task_id} gave no useful answer for {patience.total_seconds():.0f} s: {trouble}",
-            )
-
-    def _trouble(self, trouble: str) -> None:
-        state = self._state
-        state.trouble, state.trouble_since = trouble, state.trouble_since or workflow.now()
-        self._journal.say(
-            f"No useful answer since {state.trouble_since:%H:%M:%S} UTC: {trouble}. The run goes on asking."
-        )
+    def _too_late(self) -> ApplicationError:
+        task, trouble = f"task {self._state.task_id}", self._state.trouble
+        how = f"is not known to be finished ({trouble})" if trouble else "was not finished"
+        message = f"{task} {how} at the deadline; it goes on and is billed"
+        return self._failure(FailureType.DEADLINE_EXCEEDED, message)
 
     def _failure(self, kind: FailureType, message: str) -> ApplicationError:
         return failure(kind, message, self._state.task_id)
@@ -229,5 +198,7 @@ def _broke_off(error: ActivityError) -> bool:
     """Whether a poll with more questions to ask got no answer to one: it leaves trying again to another poll."""
     cause = cause_of(error)
     if cause is None or cause.type not in (NO_ANSWER, NOT_SENT, RATE_LIMITED) or retry_after(error) is not None:
+        return False
+    if cause.type == RATE_LIMITED and workflow.patched(_LEFT_ALONE):
         return False
     return error.retry_state == RetryState.NON_RETRYABLE_FAILURE

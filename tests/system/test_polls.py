@@ -103,3 +103,30 @@ async def test_a_worker_that_dies_between_two_questions_takes_none_with_it(
         result = await outcome(handle)
     assert result["polls"] >= 6
     assert len(await polls_of(handle)) == 2
+
+
+async def test_a_render_that_was_finished_before_the_deadline_is_fetched_by_a_worker_that_comes_after_it(
+    runs: Runs, folder: Path, worker_env: dict[str, str], worker: WorkerProcess, provider: Provider, word: str
+) -> None:
+    finished = False
+    provider.on_query[word] = lambda task: None if finished else provider.status(task, "processing")
+    there = Runs(runs.client, word)
+    env = {**worker_env, "MANXUE_TASK_QUEUE": word}
+    with worker_process(folder, env) as mortal:
+        rhythm = {"first": 0.2, "interval": 3, "max_interval": 3}
+        handle = await there.start({"request": request(word), "deadline": "PT20S", "poll": rhythm})
+        started = time.monotonic()
+        await until(handle, lambda now: now["polls"] >= 2)
+        mortal.kill()
+    finished = True
+    await asyncio.sleep(started + 40 - time.monotonic())  # Temporal has given up the poll
+    with worker_process(folder, env):
+        assert (await outcome(handle))["video"]
+
+
+async def test_a_cancelled_run_knows_how_often_it_has_asked(runs: Runs, provider: Provider, word: str) -> None:
+    provider.on_query[word] = lambda task: provider.status(task, "processing")
+    handle = await runs.start(request=request(word), poll=RHYTHM)
+    asked = (await until(handle, lambda now: now["polls"] >= 5))["polls"]
+    await handle.cancel()
+    assert (await until(handle, lambda now: now["phase"] == "canceled"))["polls"] >= asked

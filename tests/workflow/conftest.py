@@ -1,6 +1,7 @@
 """The time-skipping server, with a worker on it."""
 
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from ipaddress import ip_network
 from pathlib import Path
 
@@ -25,9 +26,7 @@ QUEUE = "hours"
 @pytest.fixture
 async def env() -> AsyncIterator[WorkflowEnvironment]:
     """The server, with the search attributes."""
-    async with await WorkflowEnvironment.start_time_skipping(
-        test_server_existing_path=str(BIN / "temporal-test-server"), data_converter=pydantic_data_converter
-    ) as env:
+    async with await _started() as env:
         keyword = IndexedValueType.INDEXED_VALUE_TYPE_KEYWORD
         wanted = AddSearchAttributesRequest(
             namespace="default", search_attributes=dict.fromkeys(SEARCH_ATTRIBUTES, keyword)
@@ -50,3 +49,13 @@ async def client(env: WorkflowEnvironment, provider: Provider, tmp_path: Path) -
     )
     async with build_worker(settings, env.client):
         yield env.client
+
+
+async def _started() -> WorkflowEnvironment:
+    """The SDK gives it five seconds, in which it may not come up where several tests start theirs at a time."""
+    for _ in range(3):
+        with suppress(RuntimeError):
+            return await WorkflowEnvironment.start_time_skipping(
+                test_server_existing_path=str(BIN / "temporal-test-server"), data_converter=pydantic_data_converter
+            )
+    raise TimeoutError("the time-skipping server does not start")

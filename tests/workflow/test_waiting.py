@@ -1,11 +1,16 @@
 """Hours of waiting, in the time-skipping server, with the real activities and real HTTP."""
 
+from collections.abc import Callable
 from datetime import datetime, timedelta
+from typing import Any
 
+import pytest
+from starlette.responses import JSONResponse, Response
 from temporalio.client import Client
 
 from tests.support.provider import Provider, Task, bad_gateway
 from tests.support.runs import Handle, Runs, outcome, progress, request
+from workflows import policies
 from workflows.policies import EVENTS_PER_RUN
 
 QUEUE = "hours"
@@ -57,6 +62,87 @@ async def test_an_outage_of_hours_never_fails_a_paid_render(client: Client, prov
     provider.on_query[word] = lambda task: bad_gateway() if 2 < task.queries < 300 else None
     result = await outcome(await Runs(client, QUEUE).start(request=request(word), task_id=word, poll={}), 120)
     assert result["polls"] > 90
+
+
+def unknown_task(provider: Provider, task: Task) -> Response:
+    """As for an id that there never was."""
+    return JSONResponse({"message": "No handler found for GET"}, 404)
+
+
+def no_url(provider: Provider, task: Task) -> dict[str, Any]:
+    """Finished, as for the first seconds after it."""
+    return provider.status(task, "completed", video_url="")
+
+
+def too_many(task: Task) -> Response:
+    """Without a word about when to come again."""
+    return JSONResponse({"message": "slow down"}, 429)
+
+
+@pytest.mark.parametrize("answered", [2, 0], ids=["known", "adopted"])
+@pytest.mark.parametrize("useless", [unknown_task, no_url])
+async def test_one_useless_answer_after_an_outage_decides_nothing(
+    client: Client, provider: Provider, word: str, useless: Callable[[Provider, Task], Any], answered: int
+) -> None:
+    provider.tasks[word] = Task(word, {"model": "sd2_manxue_720p", "prompt": word, "duration": 4, "ratio": "16:9"})
+
+    def answers(task: Task) -> Any:
+        if task.queries <= answered:
+            return provider.status(task, "processing")
+        if task.queries <= 120:
+            return bad_gateway()
+        return useless(provider, task) if task.queries == 121 else None
+
+    provider.on_query[word] = answers
+    result = await outcome(await Runs(client, QUEUE).start(request=request(word), task_id=word, poll={}), 120)
+    assert result["task_id"] == word
+
+
+async def test_where_questions_are_far_apart_two_useless_answers_decide_nothing(
+    client: Client, provider: Provider, word: str
+) -> None:
+    provider.tasks[word] = Task(word, {"model": "sd2_manxue_720p", "prompt": word, "duration": 4, "ratio": "16:9"})
+    provider.on_query[word] = lambda task: no_url(provider, task) if task.queries in (2, 3) else None
+    provider.tasks[word].queries = 1
+    rhythm = {"interval": "PT6M", "max_interval": "PT6M"}
+    result = await outcome(await Runs(client, QUEUE).start(request=request(word), task_id=word, poll=rhythm), 120)
+    assert result["polls"] == 3
+
+
+async def test_a_provider_that_says_too_many_is_asked_more_rarely(
+    client: Client, provider: Provider, word: str
+) -> None:
+    async def questions(name: str, answer: Callable[[Task], Any]) -> float:
+        provider.tasks[name] = Task(name, {"model": "sd2_manxue_720p", "prompt": name, "duration": 4, "ratio": "16:9"})
+        provider.on_query[name] = lambda task: answer(task) if 1 < task.queries <= 40 else None
+        result = await outcome(await Runs(client, QUEUE).start(request=request(name), task_id=name, poll={}), 120)
+        entered = {phase: datetime.fromisoformat(moment) for phase, moment in result["timeline"].items()}
+        return provider.tasks[name].queries / ((entered["downloading"] - entered["queued"]) / timedelta(minutes=1))
+
+    usual = await questions(f"{word}usual", lambda task: provider.status(task, "processing"))
+    assert await questions(f"{word}many", too_many) < usual / 2
+
+
+async def test_the_wait_that_a_provider_asks_for_outlives_the_history(
+    client: Client, provider: Provider, word: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def answers(task: Task) -> Any:
+        if task.queries != 9:
+            return provider.moving(task) if task.queries < 9 else None
+        return JSONResponse({"message": "slow down"}, 429, {"Retry-After": "3600"})
+
+    continued = 0
+    for events in range(60, 124, 4):  # in one of them the run continues as new just then
+        monkeypatch.setattr(policies, "EVENTS_PER_RUN", events)
+        name = f"{word}x{events}"
+        provider.tasks[name] = Task(name, {"model": "sd2_manxue_720p", "prompt": name, "duration": 4, "ratio": "16:9"})
+        provider.on_query[name] = answers
+        handle = await Runs(client, QUEUE).start(request=request(name), task_id=name, poll={})
+        result = await outcome(handle, 60)
+        entered = {phase: datetime.fromisoformat(moment) for phase, moment in result["timeline"].items()}
+        assert entered["downloading"] - entered["queued"] > timedelta(hours=1)
+        continued += len(await history_lengths(client, handle)) - 1
+    assert continued
 
 
 async def test_a_status_that_nobody_documents_is_neither_success_nor_failure_for_a_bounded_time(
