@@ -102,6 +102,9 @@ POLL = ActivityConfig(
 
 POLLS_AHEAD = 20
 """How many more questions a poll may ask by itself while nothing changes: the run hears of them only at their end."""
+LONGEST_PLAN = timedelta(minutes=30)
+"""How long a poll goes on asking by itself, be questions ever so far apart; a second one it asks in any case. So long
+a run may stay on a build that is to go."""
 CRASHES_OF_A_POLL = 3
 """How many workers may die at it before the workflow takes over again."""
 

@@ -20,7 +20,7 @@ from workflows import metrics, steps
 from workflows.contract import Phase, Provider
 from workflows.failures import cause_of, failure, retry_after
 from workflows.journal import Journal
-from workflows.policies import BOUNDED_PATIENCE, INCOMPLETE_PATIENCE, POLLS_AHEAD
+from workflows.policies import BOUNDED_PATIENCE, INCOMPLETE_PATIENCE, LONGEST_PLAN, POLLS_AHEAD
 from workflows.polling import cadence
 from workflows.summaries import between_polls
 from workflows.trouble import Trouble
@@ -62,7 +62,9 @@ class Waiting:
             with suppress(TimeoutError):  # the ordinary case: nobody cut the wait short
                 await workflow.wait_condition(lambda: state.poll_requested, timeout=wait, timeout_summary=summary)
         planned = not state.poll_requested
-        state.polls_ahead = [moment for moment in further if planned and moment < self._journal.deadline]
+        until = min(self._journal.deadline, workflow.now() + LONGEST_PLAN)
+        ahead = [moment for number, moment in enumerate(further) if moment < until or number == 0]
+        state.polls_ahead = [moment for moment in ahead if planned and moment < self._journal.deadline]
         state.next_poll_at, state.poll_requested = None, False
 
     def _planned(self) -> list[datetime]:
