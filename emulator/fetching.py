@@ -77,7 +77,7 @@ def _measured(url: str) -> Recording:
     """Blocks."""
     try:
         with av.open(url, timeout=_PATIENCE) as container:
-            return Recording((container.duration or 0) / av.time_base, max(container.size, 0))
+            return Recording((container.duration or 0) / av.time_base, max(container.size or 0, 0))
     except (OSError, ValueError):  # what FFmpeg raises is both, or one of them
         return UNMEASURED
 
