@@ -75,7 +75,7 @@ class Connection:
             socket.socket.shutdown(self._socket, socket.SHUT_RDWR)
 
     def encrypt(self, context: ssl.SSLContext, host: str) -> None:
-        """Put TLS around the socket. The handshake comes with the request."""
+        """Put TLS around the socket. The handshake comes with the request. Raises OSError when the server has left."""
         self._socket = context.wrap_socket(self._socket, server_hostname=host, do_handshake_on_connect=False)
 
     def ask(self, request: httpx.Request, content: bytes) -> tuple[int, httpx.Headers]:
@@ -225,12 +225,12 @@ class GuardedTransport(httpx.AsyncBaseTransport):
             try:
                 async with asyncio.timeout(timeout.get("connect")):
                     sock = await _connected(str(address), port, address.version)
+                connection = Connection(sock, timeout.get("read"), self._threads)
+                if request.url.scheme == "https":
+                    connection.encrypt(self._tls, host)
             except OSError as error:  # TimeoutError is one
                 failure = httpx.ConnectError(str(error) or "no answer")
                 continue
-            connection = Connection(sock, timeout.get("read"), self._threads)
-            if request.url.scheme == "https":
-                connection.encrypt(self._tls, host)
             return connection
         raise failure
 
