@@ -20,14 +20,12 @@ def strong(version: Version) -> bool:
 
 def continues(response: httpx.Response, start: int, version: Version) -> bool:
     """Whether a partial answer begins at `start` of this content. Not all servers that know `Range` know `If-Range`."""
-    name = "ETag" if strong(version) else "Last-Modified"
     begins, total = _content_range(response)
-    # RFC 9110, 15.3.7: a partial answer may leave out the validator that was in the request.
-    return (
-        begins == start
-        and (version.length is None or total == version.length)
-        and (response.headers.get(name, version.validator or "") == (version.validator or ""))
-    )
+    if strong(version):  # RFC 9110, 15.3.7: where the whole has an `ETag`, a part of it has it too
+        same = response.headers.get("ETag") == version.validator
+    else:  # and may leave out `Last-Modified`
+        same = response.headers.get("Last-Modified", version.validator) == version.validator
+    return same and begins == start and (version.length is None or total == version.length)
 
 
 def _validator(response: httpx.Response) -> str | None:

@@ -205,6 +205,15 @@ async def test_content_that_changes_meanwhile_is_never_mixed(
     await complete(server, path, V2)
 
 
+async def test_blocks_without_the_etag_of_the_whole_are_not_taken(server: FileServer, path: Path) -> None:
+    def meddle(number: int, asked: dict[str, str]) -> None:
+        server.content, server.headers = (V2, {}) if "range" in asked else (V1, dict(HEADERS))
+
+    server.knows_if_range, server.meddle = False, meddle
+    await complete(server, path, V1)
+    assert len(server.asked) > 1
+
+
 async def test_a_url_that_expires_meanwhile_is_replaced_and_gone_on_with(server: FileServer, path: Path) -> None:
     def meddle(number: int, asked: dict[str, str]) -> None:
         server.status = 403 if number >= 7 and "fresh" not in server.asked[-1]["path"] else None
