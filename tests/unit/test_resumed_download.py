@@ -313,6 +313,29 @@ async def test_a_range_that_ends_early_is_kept_and_gone_on_from(server: FileServ
     assert resumed_at(server) == f"bytes={2 * BLOCK}-"
 
 
+async def test_a_length_that_only_a_later_answer_tells_is_downloaded_whole(server: FileServer, path: Path) -> None:
+    server.chunked = True
+    await drop(server, path, BLOCK)
+    server.raw = piece(BLOCK, BLOCK + 1000)
+    with pytest.raises(FetchFailed, match=f"ended at byte {BLOCK + 1000} of {SIZE}"):
+        await attempt(server, path)
+    server.raw = None
+    for _ in range(2):
+        await complete(server, path, V1)
+    assert len(server.asked) == 3  # what is known to be complete is not asked for again
+
+
+@pytest.mark.parametrize("total", ["*", str(SIZE - 1), str(BLOCK)])
+async def test_a_range_of_nobody_knows_how_much_is_not_taken(server: FileServer, path: Path, total: str) -> None:
+    server.chunked = True
+    await drop(server, path, BLOCK)
+    server.raw = piece(BLOCK, SIZE).replace(f"/{SIZE}\r\n".encode(), f"/{total}\r\n".encode(), 1)
+    with pytest.raises(FetchFailed, match="another range"):
+        await attempt(server, path)
+    server.raw = None
+    await complete(server, path, V1)
+
+
 async def test_bytes_beyond_the_content_length_belong_to_nothing(server: FileServer, path: Path) -> None:
     server.raw = b"HTTP/1.1 200 X\r\nContent-Length: 5\r\n\r\nhello and more"
     await complete(server, path, b"hello")
