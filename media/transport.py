@@ -97,7 +97,9 @@ class Connection:
         while not isinstance(event := self._next_event(), h11.Response):
             pass  # 1xx
         headers = httpx.Headers(event.headers.raw_items())
-        if "Content-Length" in headers and "Transfer-Encoding" not in headers and event.status_code not in (204, 304):
+        if "Transfer-Encoding" in headers:
+            headers.pop("Content-Length", None)  # RFC 9112, 6.3: it is not the body's
+        elif "Content-Length" in headers and event.status_code not in (204, 304):
             self._left = int(headers["Content-Length"])
             self._early = memoryview(self._http.trailing_data[0])[: self._left]
         return event.status_code, headers

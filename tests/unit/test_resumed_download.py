@@ -313,6 +313,12 @@ async def test_a_range_that_ends_early_is_kept_and_gone_on_from(server: FileServ
     assert resumed_at(server) == f"bytes={2 * BLOCK}-"
 
 
+@pytest.mark.parametrize("wrong", [1, -1, -SIZE])
+async def test_a_length_beside_chunks_is_none(server: FileServer, path: Path, wrong: int) -> None:
+    server.chunked, server.headers = True, {**server.headers, "Content-Length": str(SIZE + wrong)}
+    await complete(server, path, V1)
+
+
 async def test_a_length_that_only_a_later_answer_tells_is_downloaded_whole(server: FileServer, path: Path) -> None:
     server.chunked = True
     await drop(server, path, BLOCK)
