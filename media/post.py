@@ -38,7 +38,7 @@ class Poster:
 
         Raises FetchRefused when it may not, and FetchFailed when its host cannot be resolved.
         """
-        host = target(url).host
+        host = target(url).raw_host.decode("ascii")  # as `post` will
         try:
             async with asyncio.timeout(_LOOK_UP_SECONDS):
                 addresses = await self._resolve(host)

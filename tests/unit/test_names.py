@@ -105,6 +105,16 @@ async def test_receivers_of_notifications_do_not_wait_for_media(system: System, 
     assert status == 200
 
 
+async def test_a_receiver_is_looked_up_before_under_the_name_that_it_is_posted_to(
+    system: System, server: FileServer
+) -> None:
+    url = server.url.replace("127.0.0.1", "faß.example")  # fass.example, by an older rule that Python has
+    async with Poster(LOOPBACK) as poster:
+        await poster.look_up(url)
+        await poster.post(url, b"{}", {})
+    assert system.asked == {"xn--fa-hia.example": 2}
+
+
 async def test_a_name_that_many_ask_for_is_looked_up_once_and_not_left_with_the_first_of_them(
     system: System, server: FileServer
 ) -> None:
