@@ -3,13 +3,14 @@
 Many servers limit each connection. When one proves slow, up to four more take the blocks behind the one that it brings,
 and a fifth its place when it is done; each block comes into a temporary file without a name, and is appended in its
 turn. A partial file is thus what it always is, a beginning of the content, and a crash costs no more than what had come
-out of turn.
+out of turn. One that is idle takes over what another one brings much more slowly than it could.
 """
 
 import asyncio
 import os
 import sys
 import tempfile
+import time
 from collections import deque
 from contextlib import suppress
 from pathlib import Path
@@ -35,6 +36,24 @@ LEAST, _MOST = 8 * 1024**2, 32 * 1024**2
 _OUT_OF_TURN = 8
 """Blocks that may have come, or be coming, before it is their turn."""
 _LOOK_SECONDS = 0.05
+_MUCH_FASTER = 4
+"""Times; less is no reason to break a connection off."""
+
+
+class _Pace:
+    """How fast something has grown since it began to."""
+
+    def __init__(self, size: int) -> None:
+        self._since, self._before = time.monotonic(), size
+
+    def at(self, size: int) -> float:
+        """Bytes a second."""
+        return (size - self._before) / max(time.monotonic() - self._since, 0.001)
+
+    def slow(self, size: int, missing: int, other: float) -> bool:
+        """Whether what is missing takes too long, and a fraction of that at the pace of another one."""
+        least = missing / LONG_SECONDS
+        return time.monotonic() - self._since > LONG_SECONDS and self.at(size) < min(least, other / _MUCH_FASTER)
 
 
 class _Block:
@@ -42,6 +61,9 @@ class _Block:
 
     def __init__(self, start: int, end: int, folder: Path) -> None:
         self.start, self.end, self.size = start, end, 0
+        self.helper: asyncio.Task[None] | None = None
+        """Who fetches it."""
+        self.pace = _Pace(0)
         self._file = tempfile.TemporaryFile(dir=folder, buffering=0)  # noqa: SIM115 - `close` closes it
 
     @property
@@ -73,6 +95,8 @@ class Ahead:
         self.end = sys.maxsize
         """Where the first connection may stop, since others bring what follows."""
         self._next = self._length = 0
+        self._pace = _Pace(0)
+        """Of the first connection since it has help."""
         self._blocks: deque[_Block] = deque()
         """In order, from the one whose turn it is."""
         self._again: deque[_Block] = deque()
@@ -119,7 +143,7 @@ class Ahead:
         self._taken = min(_HELPERS, self._fetcher.spare, -(-rest // LEAST) - 1)
         self._fetcher.spare -= self._taken
         if self._taken:
-            self._next = self._part.size
+            self._next, self._pace = self._part.size, _Pace(self._part.size)
             self.end = self._next = self._block_end()
             self._helpers = [asyncio.create_task(self._help()) for _ in range(self._taken)]
 
@@ -131,9 +155,12 @@ class Ahead:
     async def _help(self) -> None:
         """Fetch blocks until one fails, which is left to the others: a server may not want so many connections."""
         try:
-            whole = True
+            whole, pace = True, 0.0
             while whole:
-                whole = await self._fetched(await self._block())
+                block = await self._block(pace)
+                block.helper, block.pace = asyncio.current_task(), _Pace(block.size)
+                whole = await self._fetched(block)
+                pace = block.pace.at(block.size)
         finally:
             if all(task.done() or task is asyncio.current_task() for task in self._helpers):
                 self.end = sys.maxsize  # nobody is left
@@ -144,10 +171,11 @@ class Ahead:
                 await self._fetch(block)
             return not block.missing
         finally:
+            block.helper = None
             if block.missing:
                 self._again.append(block)
 
-    async def _block(self) -> _Block:
+    async def _block(self, pace: float) -> _Block:
         """The next to fetch; when there is none, one may come back until all is done."""
         while not self._again:
             if self._next < self._length and len(self._blocks) < _OUT_OF_TURN:
@@ -155,8 +183,27 @@ class Ahead:
                 self._next = block.end
                 self._blocks.append(block)
                 return block
+            self._take_over(pace)
             await asyncio.sleep(_LOOK_SECONDS)
         return self._again.popleft()
+
+    def _take_over(self, pace: float) -> None:
+        """Break off a connection whose rest would come much faster at this pace; what it has brought stays.
+
+        Its helper ends with it, so that this cannot go on for ever.
+        """
+        part = self._part
+        if part.size < self.end and self._pace.slow(part.size, self.end - part.size, pace):
+            # It stops when it looks at `end` again; what it brings until then will be skipped in the block.
+            block = _Block(part.size, self.end, part.folder)
+            self.end = block.start
+            self._blocks.appendleft(block)
+            self._again.append(block)
+            return
+        for block in self._blocks:
+            if block.helper and block.pace.slow(block.size, block.missing, pace):
+                block.helper.cancel()
+                return
 
     async def _fetch(self, block: _Block) -> None:
         version, start = self._part.version, block.start + block.size

@@ -8,7 +8,7 @@ from media.ahead import Ahead
 from media.fetch import Fetcher
 from media.guard import FetchFailed
 from media.partial_file import PartialFile, Version
-from media.ranges import continues, version_of
+from media.ranges import continues, total_of, version_of
 from media.receiving import receive_all
 from media.transport import connection_of
 
@@ -69,6 +69,8 @@ def _begin(response: httpx.Response, part: PartialFile, resuming: bool) -> None:
         if not continues(response, part.size, part.version):
             part.restart(Version(None, None))
             raise FetchFailed("the file's server sent another range, or of other content, than was asked for")
+        if part.version.length is None and (total := total_of(response)):
+            part.learn(total)
     elif status == HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
         part.restart(Version(None, None))
         raise FetchFailed("the file on the server is shorter than what was downloaded before")

@@ -8,7 +8,8 @@ from typing import Self
 
 import httpx
 
-from media.guard import AddressGuard, FetchFailed, Resolve, resolve, target
+from media.guard import AddressGuard, FetchFailed, Resolve, target
+from media.names import Names
 from media.transport import GuardedTransport
 
 _MAX_REDIRECTS = 5
@@ -28,11 +29,11 @@ class AnswerUnusable(FetchFailed):
 class Fetcher:
     """A connection pool for guarded GET requests, without any credentials: no proxy, no cookies, no user names."""
 
-    def __init__(self, guard: AddressGuard, resolve: Resolve = resolve) -> None:
+    def __init__(self, guard: AddressGuard, resolve: Resolve | None = None) -> None:
         self.spare = SPARE
         """Connections that downloads may take besides the one that each of them has."""
         # The transport and not httpx's client, which keeps cookies and reads the bodies of redirects into memory.
-        self._transport = GuardedTransport(guard, resolve)
+        self._transport = GuardedTransport(guard, resolve or Names())
 
     async def __aenter__(self) -> Self:
         return self

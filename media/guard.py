@@ -4,9 +4,7 @@ A name is resolved once, every address it has is checked, and the connection (me
 was checked, so a name that answers differently the second time gains nothing.
 """
 
-import asyncio
 import ipaddress
-import socket
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 
 import httpx
@@ -75,12 +73,6 @@ def _public(address: Address) -> bool:
     if address.is_multicast or not address.is_global or any(address in network for network in _NOT_PUBLIC):
         return False
     return isinstance(address, ipaddress.IPv4Address) or address in _ASSIGNED
-
-
-async def resolve(host: str) -> list[Address]:
-    """Every address that the system knows for a name, or for an address in any spelling. Raises OSError, ValueError."""
-    found = await asyncio.get_running_loop().getaddrinfo(host, None, type=socket.SOCK_STREAM)
-    return list(dict.fromkeys(ipaddress.ip_address(str(entry[4][0]).split("%")[0]) for entry in found))
 
 
 def target(reference: str, base: httpx.URL | None = None) -> httpx.URL:

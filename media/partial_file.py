@@ -110,7 +110,15 @@ class PartialFile:
         if version == Version(None, None):  # so nothing can be resumed, and no notes say the same
             self._notes.unlink(missing_ok=True)
         else:
-            self._notes.write_text(json.dumps({"validator": version.validator, "length": version.length}))
+            self._note()
+
+    def learn(self, length: int) -> None:
+        """Keep in mind how long the whole file is, of which the server said nothing at first."""
+        self.version = Version(self.version.validator, length)
+        self._note()
+
+    def _note(self) -> None:
+        self._notes.write_text(json.dumps({"validator": self.version.validator, "length": self.version.length}))
 
     def append(self, block: bytes | memoryview) -> None:
         """Add bytes at the end. Those that were written before an OSError count.

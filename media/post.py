@@ -7,7 +7,8 @@ from typing import Self
 
 import httpx
 
-from media.guard import AddressGuard, FetchFailed, Resolve, resolve, target
+from media.guard import AddressGuard, FetchFailed, Resolve, target
+from media.names import Names
 from media.transport import GuardedTransport
 
 SECONDS = 15.0
@@ -19,10 +20,10 @@ _HEADERS = {"User-Agent": "manxue-worker", "Accept-Encoding": "identity"}
 class Poster:
     """A connection pool for guarded POST requests. Redirects are not followed."""
 
-    def __init__(self, guard: AddressGuard, resolve: Resolve = resolve) -> None:
+    def __init__(self, guard: AddressGuard, resolve: Resolve | None = None) -> None:
         self._guard = guard
-        self._resolve = resolve
-        self._transport = GuardedTransport(guard, resolve)
+        self._resolve = resolve or Names()
+        self._transport = GuardedTransport(guard, self._resolve)
 
     async def __aenter__(self) -> Self:
         return self
@@ -37,7 +38,7 @@ class Poster:
 
         Raises FetchRefused when it may not, and FetchFailed when its host cannot be resolved.
         """
-        host = target(url).host
+        host = target(url).raw_host.decode("ascii")  # as `post` will
         try:
             async with asyncio.timeout(_LOOK_UP_SECONDS):
                 addresses = await self._resolve(host)

@@ -20,14 +20,18 @@ def strong(version: Version) -> bool:
 
 def continues(response: httpx.Response, start: int, version: Version) -> bool:
     """Whether a partial answer begins at `start` of this content. Not all servers that know `Range` know `If-Range`."""
-    name = "ETag" if strong(version) else "Last-Modified"
     begins, total = _content_range(response)
-    # RFC 9110, 15.3.7: a partial answer may leave out the validator that was in the request.
-    return (
-        begins == start
-        and (version.length is None or total == version.length)
-        and (response.headers.get(name, version.validator or "") == (version.validator or ""))
-    )
+    if begins != start or total is None or version.length not in (None, total):
+        return False
+    if strong(version):  # RFC 9110, 15.3.7: where the whole has an `ETag`, a part of it has it too
+        return bool(response.headers.get("ETag") == version.validator)
+    # But it may leave out `Last-Modified`.
+    return bool(response.headers.get("Last-Modified", version.validator) == version.validator)
+
+
+def total_of(response: httpx.Response) -> int | None:
+    """The bytes of the whole that a partial answer is of."""
+    return _content_range(response)[1]
 
 
 def _validator(response: httpx.Response) -> str | None:
@@ -40,7 +44,7 @@ def _validator(response: httpx.Response) -> str | None:
 
 def _content_range(response: httpx.Response) -> tuple[int | None, int | None]:
     given = str(response.headers.get("Content-Range", "")).strip()
-    match = re.fullmatch(r"bytes ([0-9]{1,18})-[0-9]{1,18}/([0-9]{1,18}|\*)", given)
-    if not match:
+    match = re.fullmatch(r"bytes ([0-9]{1,18})-([0-9]{1,18})/([0-9]{1,18})", given)
+    if not match or not int(match[1]) <= int(match[2]) < int(match[3]):
         return None, None
-    return int(match[1]), int(match[2]) if match[2] != "*" else None
+    return int(match[1]), int(match[3])

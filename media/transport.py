@@ -75,7 +75,7 @@ class Connection:
             socket.socket.shutdown(self._socket, socket.SHUT_RDWR)
 
     def encrypt(self, context: ssl.SSLContext, host: str) -> None:
-        """Put TLS around the socket. The handshake comes with the request."""
+        """Put TLS around the socket. The handshake comes with the request. Raises OSError when the server has left."""
         self._socket = context.wrap_socket(self._socket, server_hostname=host, do_handshake_on_connect=False)
 
     def ask(self, request: httpx.Request, content: bytes) -> tuple[int, httpx.Headers]:
@@ -97,7 +97,9 @@ class Connection:
         while not isinstance(event := self._next_event(), h11.Response):
             pass  # 1xx
         headers = httpx.Headers(event.headers.raw_items())
-        if "Content-Length" in headers and "Transfer-Encoding" not in headers and event.status_code not in (204, 304):
+        if "Transfer-Encoding" in headers:
+            headers.pop("Content-Length", None)  # RFC 9112, 6.3: it is not the body's
+        elif "Content-Length" in headers and event.status_code not in (204, 304):
             self._left = int(headers["Content-Length"])
             self._early = memoryview(self._http.trailing_data[0])[: self._left]
         return event.status_code, headers
@@ -225,12 +227,12 @@ class GuardedTransport(httpx.AsyncBaseTransport):
             try:
                 async with asyncio.timeout(timeout.get("connect")):
                     sock = await _connected(str(address), port, address.version)
+                connection = Connection(sock, timeout.get("read"), self._threads)
+                if request.url.scheme == "https":
+                    connection.encrypt(self._tls, host)
             except OSError as error:  # TimeoutError is one
                 failure = httpx.ConnectError(str(error) or "no answer")
                 continue
-            connection = Connection(sock, timeout.get("read"), self._threads)
-            if request.url.scheme == "https":
-                connection.encrypt(self._tls, host)
             return connection
         raise failure
 

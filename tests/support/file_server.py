@@ -33,7 +33,7 @@ class FileServer:
         self.served: list[int] = []
         """Bytes of the body, by request."""
         self.rate: int | None = None
-        """Bytes a second of each connection."""
+        """Bytes a second of each connection from when it is answered on."""
         self.meddle: Callable[[int, dict[str, str]], None] = lambda number, asked: None
         """Called before each request is answered, with its number from 0 and its headers; may change all of this."""
         self.open = self.most_open = 0
@@ -106,10 +106,11 @@ class FileServer:
 
     async def _slowly(self, writer: asyncio.StreamWriter, body: bytes) -> None:
         assert self.rate
+        rate = self.rate
         writer.transport.set_write_buffer_limits(0)
         begun, sent = time.monotonic(), 0
         while sent < len(body):
-            due = int((time.monotonic() - begun) * self.rate) + 1
+            due = int((time.monotonic() - begun) * rate) + 1
             writer.write(body[sent:due])
             await writer.drain()
             sent = due

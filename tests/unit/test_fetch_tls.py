@@ -4,7 +4,9 @@ import asyncio
 import datetime
 import ipaddress
 import random
+import socket
 import ssl
+import struct
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -16,10 +18,12 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+import media.transport
 from media.download import download
 from media.fetch import Fetcher
 from media.guard import Address, AddressGuard, FetchFailed
 from media.partial_file import PartialFile
+from media.post import Poster
 
 CONTENT = random.Random(3).randbytes(20_000_000)
 
@@ -123,6 +127,38 @@ async def test_a_server_that_never_shakes_hands_is_left(monkeypatch: pytest.Monk
             async with fetcher.get(f"https://files.example:{server.sockets[0].getsockname()[1]}/"):
                 pass
         await asyncio.wait_for(gone.wait(), 5)
+
+
+@pytest.mark.parametrize("scheme", ["http", "https"])
+@pytest.mark.parametrize("says", [b"", b"\x16\x03", b"no TLS at all"], ids=["nothing", "little", "garbage"])
+@pytest.mark.parametrize("resets", [True, False], ids=["reset", "closed"])
+async def test_a_server_that_leaves_before_it_is_asked_fails_as_a_fetch(
+    monkeypatch: pytest.MonkeyPatch, scheme: str, says: bytes, resets: bool
+) -> None:
+    connected = media.transport._connected
+
+    async def late(address: str, port: int, version: int) -> socket.socket:
+        sock = await connected(address, port, version)
+        await asyncio.sleep(0.05)  # until it has left
+        return sock
+
+    async def leave(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(says)
+        if resets:
+            linger = struct.pack("ii", 1, 0)
+            writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+        writer.close()
+
+    monkeypatch.setattr(media.transport, "_connected", late)
+    guard = AddressGuard([ipaddress.ip_network("127.0.0.1/32")])
+    async with await asyncio.start_server(leave, "127.0.0.1", 0) as server, trusting(None) as fetcher:
+        url = f"{scheme}://files.example:{server.sockets[0].getsockname()[1]}/"
+        with pytest.raises(FetchFailed):
+            async with fetcher.get(url):
+                pass
+        async with Poster(guard, local) as poster:
+            with pytest.raises(FetchFailed):
+                await poster.post(url, b"{}", {})
 
 
 async def test_a_dropped_connection_leaves_a_true_beginning(certificate: Path, tmp_path: Path) -> None:

@@ -101,6 +101,19 @@ async def test_a_fast_connection_is_left_alone(server: FileServer, path: Path) -
     assert len(server.asked) == 1
 
 
+@pytest.mark.parametrize("slow", [{0}, {1}, {3}, {0, 2, 4}], ids=str)
+async def test_a_connection_that_only_trickles_is_relieved_by_one_that_is_idle(
+    server: FileServer, path: Path, slow: set[int]
+) -> None:
+    def meddle(number: int, asked: dict[str, str]) -> None:
+        server.rate = 20 * KIB if number in slow else 4 * 1024 * KIB
+
+    server.meddle = meddle
+    async with asyncio.timeout(6):  # of a block's 256 KiB it would bring the half by then
+        await complete(server, path, V1)
+    assert len(server.asked) <= 1 + SIZE // SETTINGS["LEAST"] + len(slow)
+
+
 @pytest.mark.parametrize(
     "headers",
     [
@@ -203,6 +216,15 @@ async def test_content_that_changes_meanwhile_is_never_mixed(
         with pytest.raises(FetchFailed, match="other content"):
             await attempt(server, path)
     await complete(server, path, V2)
+
+
+async def test_blocks_without_the_etag_of_the_whole_are_not_taken(server: FileServer, path: Path) -> None:
+    def meddle(number: int, asked: dict[str, str]) -> None:
+        server.content, server.headers = (V2, {}) if "range" in asked else (V1, dict(HEADERS))
+
+    server.knows_if_range, server.meddle = False, meddle
+    await complete(server, path, V1)
+    assert len(server.asked) > 1
 
 
 async def test_a_url_that_expires_meanwhile_is_replaced_and_gone_on_with(server: FileServer, path: Path) -> None:

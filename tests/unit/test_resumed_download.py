@@ -173,6 +173,7 @@ async def test_changed_content_starts_over(
     [
         ({"ETag": '"v1"'}, {"ETag": '"v2"'}),
         ({"ETag": '"v1"'}, {"ETag": 'W/"v1"'}),
+        ({"ETag": '"v1"', "Last-Modified": MODIFIED}, {"Last-Modified": MODIFIED}),
         ({"Last-Modified": MODIFIED}, {"Last-Modified": "Mon, 05 Jan 2026 10:00:01 GMT"}),
     ],
 )
@@ -187,11 +188,28 @@ async def test_changed_content_is_not_mixed_in_by_a_server_that_ignores_if_range
     await complete(server, path, V2)
 
 
-async def test_a_partial_answer_may_leave_out_the_validator_that_it_confirmed(server: FileServer, path: Path) -> None:
+async def test_a_partial_answer_may_leave_out_the_date_that_it_confirmed(server: FileServer, path: Path) -> None:
+    server.headers = {"Last-Modified": MODIFIED}
     await drop(server, path, BLOCK)
     head = f"HTTP/1.1 206 X\r\nContent-Range: bytes {BLOCK}-{SIZE - 1}/{SIZE}\r\nContent-Length: {SIZE - BLOCK}\r\n\r\n"
     server.raw = head.encode() + V1[BLOCK:]
     await complete(server, path, V1)
+
+
+@pytest.mark.parametrize("content", [V1, V2], ids=["the same", "changed"])
+async def test_a_partial_answer_without_the_etag_of_the_whole_proves_nothing(
+    server: FileServer, path: Path, content: bytes
+) -> None:
+    def meddle(number: int, asked: dict[str, str]) -> None:
+        server.headers = {} if "range" in asked else {"ETag": '"v1"'}
+
+    server.knows_if_range, server.meddle = False, meddle
+    await drop(server, path, BLOCK)
+    server.content = content
+    with pytest.raises(FetchFailed, match="other content"):
+        await attempt(server, path)
+    await complete(server, path, content)
+    assert resumed_at(server) is None
 
 
 @pytest.mark.parametrize("seed", range(25))
@@ -222,6 +240,13 @@ async def test_whatever_happens_between_attempts_the_file_is_one_version_as_a_wh
 # Answers that are wrong
 
 REST = SIZE - BLOCK
+
+
+def piece(start: int, stop: int, more: bytes = b"") -> bytes:
+    """A partial answer with these bytes of V1, and with more than it may have."""
+    body = V1[start:stop] + more
+    head = f'HTTP/1.1 206 X\r\nETag: "v1"\r\nContent-Range: bytes {start}-{stop - 1}/{SIZE}\r\n'
+    return f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body
 
 
 @pytest.mark.parametrize(
@@ -271,8 +296,7 @@ async def test_a_range_that_was_not_asked_for_is_not_taken(server: FileServer, p
 @pytest.mark.parametrize("extra", [1, 2 * BLOCK])
 async def test_more_than_the_announced_length_is_not_taken(server: FileServer, path: Path, extra: int) -> None:
     await drop(server, path, BLOCK)
-    head = f"HTTP/1.1 206 X\r\nContent-Range: bytes {BLOCK}-{SIZE - 1}/{SIZE}\r\nContent-Length: {REST + extra}\r\n\r\n"
-    server.raw = head.encode() + V1[BLOCK:] + bytes(extra)
+    server.raw = piece(BLOCK, SIZE, bytes(extra))
     with pytest.raises(FetchFailed, match=f"larger than {SIZE} bytes"):
         await attempt(server, path)
     server.raw = None
@@ -281,13 +305,41 @@ async def test_more_than_the_announced_length_is_not_taken(server: FileServer, p
 
 async def test_a_range_that_ends_early_is_kept_and_gone_on_from(server: FileServer, path: Path) -> None:
     await drop(server, path, BLOCK)
-    head = f"HTTP/1.1 206 X\r\nContent-Range: bytes {BLOCK}-{2 * BLOCK - 1}/{SIZE}\r\nContent-Length: {BLOCK}\r\n\r\n"
-    server.raw = head.encode() + V1[BLOCK : 2 * BLOCK]
+    server.raw = piece(BLOCK, 2 * BLOCK)
     with pytest.raises(FetchFailed, match=f"ended at byte {2 * BLOCK} of {SIZE}"):
         await attempt(server, path)
     server.raw = None
     await complete(server, path, V1)
     assert resumed_at(server) == f"bytes={2 * BLOCK}-"
+
+
+@pytest.mark.parametrize("wrong", [1, -1, -SIZE])
+async def test_a_length_beside_chunks_is_none(server: FileServer, path: Path, wrong: int) -> None:
+    server.chunked, server.headers = True, {**server.headers, "Content-Length": str(SIZE + wrong)}
+    await complete(server, path, V1)
+
+
+async def test_a_length_that_only_a_later_answer_tells_is_downloaded_whole(server: FileServer, path: Path) -> None:
+    server.chunked = True
+    await drop(server, path, BLOCK)
+    server.raw = piece(BLOCK, BLOCK + 1000)
+    with pytest.raises(FetchFailed, match=f"ended at byte {BLOCK + 1000} of {SIZE}"):
+        await attempt(server, path)
+    server.raw = None
+    for _ in range(2):
+        await complete(server, path, V1)
+    assert len(server.asked) == 3  # what is known to be complete is not asked for again
+
+
+@pytest.mark.parametrize("total", ["*", str(SIZE - 1), str(BLOCK)])
+async def test_a_range_of_nobody_knows_how_much_is_not_taken(server: FileServer, path: Path, total: str) -> None:
+    server.chunked = True
+    await drop(server, path, BLOCK)
+    server.raw = piece(BLOCK, SIZE).replace(f"/{SIZE}\r\n".encode(), f"/{total}\r\n".encode(), 1)
+    with pytest.raises(FetchFailed, match="another range"):
+        await attempt(server, path)
+    server.raw = None
+    await complete(server, path, V1)
 
 
 async def test_bytes_beyond_the_content_length_belong_to_nothing(server: FileServer, path: Path) -> None:
