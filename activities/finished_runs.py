@@ -87,18 +87,25 @@ class FinishedRuns:
         known.good_until = time.monotonic() + good_for
 
     async def _list(self, client: Client, task_queue: str, model: str) -> list[Observed]:
-        """The newest come first by the server's own order."""
+        """The newest come first by the server's own order. Those whose memo cannot be read are left out."""
         wanted = {"WorkflowType": "GenerateVideo", "ExecutionStatus": "Completed", "TaskQueue": task_queue}
         query = " AND ".join(f"{name} = {quoted(value)}" for name, value in {**wanted, "ManxueModel": model}.items())
         by_task: dict[str, Observed] = {}
+        unreadable: Exception | None = None
         async for run in client.list_workflows(
             query, limit=_MOST_RUNS, page_size=_MOST_RUNS, rpc_timeout=_LONGEST_LOOK
         ):
-            noted = (await run.memo()).get(RENDER_MEMO)
+            try:
+                noted = await run.memo_value(RENDER_MEMO, None)
+            except Exception as error:  # whatever it is: a key that is retired, another codec
+                unreadable = error
+                continue
             task_id = run.typed_search_attributes.get(_TASK_ID)
             if task_id and isinstance(noted, dict) and noted.get("provider") == self._provider:
                 try:
                     by_task.setdefault(task_id, Observed.model_validate(noted))  # a reset run shares its task
                 except ValidationError:
                     continue
+        if unreadable and not by_task:  # more likely it is this worker that cannot read
+            raise unreadable
         return list(by_task.values())

@@ -142,7 +142,7 @@ def learn(finished: Iterable[Observed], duration: int, mode: str, provider: str 
 
 def quantiles(spans: list[tuple[float, float]]) -> Quantiles:
     """The quantiles, at LEVELS, of what is known as intervals only. At least one interval."""
-    spans = [(max(low, high * _BACK), max(high, low + _SHORTEST)) for low, high in spans]
+    spans = [(low or high * _BACK, max(high, low + _SHORTEST)) for low, high in spans]
     edges = sorted({edge for span in spans for edge in span})
     place = {edge: i for i, edge in enumerate(edges)}
     reached = [0.0, *accumulate(_consistent(edges, [(place[low], place[high]) for low, high in spans]))]

@@ -5,6 +5,8 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
 
+from pydantic import ValidationError
+
 from manxue.render_times import ENOUGH, LEVELS, USUAL, Observed, Quantiles, RenderTimes, interpolated, presumed
 from workflows.contract import Estimate, Phase, Progress
 from workflows.run_state import RunState
@@ -72,17 +74,21 @@ def eta_of(state: RunState, now: datetime) -> datetime | None:
 def lesson(state: RunState) -> dict[str, Any] | None:
     """What a run leaves for later ones in its memo, an `Observed` with `provider`.
 
-    None where the submission was not seen, in runs that began before runs were taught, and without a finished render.
+    None where the submission was not seen, in runs that began before runs were taught, without a finished render, and
+    where it took longer than anything that is learned from.
     """
     if state.request is None or state.render_times is None or state.finished_at is None or state.accepted_earlier:
         return None
     left_queue = state.finished_at if state.seen.rendering_at is None else state.seen.rendering_at
-    observed = Observed(
-        duration=state.request.duration,
-        mode=state.request.mode,
-        left_queue=_tenths(state.seen.queued_at, left_queue),
-        finished=_tenths(state.unfinished_at, state.finished_at),
-    )
+    try:
+        observed = Observed(
+            duration=state.request.duration,
+            mode=state.request.mode,
+            left_queue=_tenths(state.seen.queued_at, left_queue),
+            finished=_tenths(state.unfinished_at, state.finished_at),
+        )
+    except ValidationError:  # to raise it here would fail the last workflow task of a paid run for ever
+        return None
     return {**observed.model_dump(), "provider": state.render_times.provider}
 
 

@@ -22,6 +22,7 @@ A second matters less of a longer render: from 5 min on the 30 s grow with the r
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -46,7 +47,8 @@ _MOST_LATER = 60.0
 _SHORTEST = 10.0
 """Between two questions that history placed."""
 _LONGEST_WHERE_LIKELY = 28.0
-"""Between the lowest and the highest quantile: what is rare counts as well."""
+"""Between the lowest and the highest quantile: what is rare counts as well. Before the lowest, where only presumption
+speaks, it is the shortest."""
 _FIRST = 1.2
 """How many questions' worth of hazard lies before the first one: what is rare and early is worth a little less."""
 _SPREAD = 10.0
@@ -164,10 +166,11 @@ def _likelihood(expected: Quantiles, runs: int, presumed_total: tuple[float, flo
     """What was learned counts as `runs` renders and what was presumed as one more: few renders can mislead."""
     lowest = max(expected[0] - (expected[2] - expected[0]) / 2, 0.0)
     learned_at = _distinct((lowest, *expected))
-    presumed_at = _logarithmic(*presumed_total)
+    presumed_at, presumably = _presumable(*presumed_total, learned_at[-1])
     edges = sorted({*learned_at, *(moment for moment in presumed_at if moment < learned_at[-1])})
     reached = [
-        (runs * interpolated(learned_at, (0.0, *LEVELS), edge) + interpolated(presumed_at, _EVEN, edge)) / (runs + 1)
+        (runs * interpolated(learned_at, (0.0, *LEVELS), edge) + interpolated(presumed_at, presumably, edge))
+        / (runs + 1)
         for edge in edges
     ]
     mean = _mean(expected)
@@ -176,16 +179,31 @@ def _likelihood(expected: Quantiles, runs: int, presumed_total: tuple[float, flo
     for (start, end), (before, after) in zip(pairwise(edges), pairwise(reached), strict=True):
         hazard = (after - before) / (end - start) / (1 - (before + after) / 2)
         dense = math.sqrt(hazard * mean) / interval
-        density.append(max(dense, 1 / _LONGEST_WHERE_LIKELY) if start >= learned_at[1] else dense)
+        if end <= learned_at[0]:
+            dense = min(dense, 1 / _LONGEST_WHERE_LIKELY)
+        elif start >= learned_at[1]:
+            dense = max(dense, 1 / _LONGEST_WHERE_LIKELY)
+        density.append(dense)
     return Likelihood(tuple(edges), tuple(density))
 
 
-_EVEN = tuple(i / 8 for i in range(9))
+_STEPS = 9
+"""Equally likely parts of what is presumed, the last of which lies beyond its usual end."""
 
 
-def _logarithmic(low: float, high: float) -> tuple[float, ...]:
-    """Presumed totals: any length between the two is as likely as its double."""
-    return tuple(low * (high / low) ** share for share in _EVEN)
+def _presumable(low: float, high: float, until: float) -> tuple[Sequence[float], Sequence[float]]:
+    """Moments, and how likely a render of which nothing was learned is finished by then.
+
+    Between `low` and `high` any length is as likely as its double. Half of what is not finished then is finished by the
+    double of the time, and so on: with an end that is certain nobody would ask from there to what was learned, which
+    is hours where one render took hours for once.
+    """
+    moments = [low * (high / low) ** (step / (_STEPS - 1)) for step in range(_STEPS)]
+    finished = [step / _STEPS for step in range(_STEPS)]
+    while moments[-1] < until:
+        moments.append(2 * moments[-1])
+        finished.append((1 + finished[-1]) / 2)
+    return moments, finished
 
 
 def _distinct(moments: Quantiles) -> tuple[float, ...]:

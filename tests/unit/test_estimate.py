@@ -8,10 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from manxue.checked_request import CheckedRequest
-from manxue.render_times import Observed, learn
+from manxue.render_times import Observed, Seen, learn
 from manxue.vocabulary import Mode
 from workflows.contract import Estimate, GenerateVideoInput, Phase, Progress
-from workflows.estimate import describe_estimate, estimate_of, eta_of, time_range
+from workflows.estimate import describe_estimate, estimate_of, eta_of, lesson, time_range
 from workflows.run_state import RunState
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -82,6 +82,31 @@ def test_where_nothing_is_known_nothing_is_promised() -> None:
         assert estimate
         assert estimate.since is None or estimate.based_on == 0
         assert not estimate.overdue
+
+
+def test_a_run_leaves_between_which_questions_its_render_left_the_queue_and_was_finished() -> None:
+    state = waiting(seen=Seen(queued_at=10.04, rendering_at=40), unfinished_at=91.26, finished_at=100)
+    left = lesson(state)
+    assert left
+    assert Observed.model_validate(left) == Observed(duration=5, mode="text", left_queue=(10, 40), finished=(91.3, 100))
+    for state in (waiting(), waiting(finished_at=9.0, accepted_earlier=True)):
+        assert lesson(state) is None
+
+
+def test_a_render_of_more_than_30_days_ends_its_run_and_teaches_nothing() -> None:
+    month = 30 * 86400
+    assert lesson(waiting(unfinished_at=month - 60, finished_at=month))
+    assert lesson(waiting(unfinished_at=month, finished_at=month + 60)) is None
+    assert lesson(waiting(seen=Seen(queued_at=month + 60), finished_at=month - 60)) is None
+
+
+@given(*[st.floats(0, 4e6)] * 4)
+def test_whatever_the_clocks_said_a_run_can_end(
+    queued: float, rendering: float, unfinished: float, done: float
+) -> None:
+    seen = Seen(queued_at=queued, rendering_at=rendering)
+    left = lesson(waiting(seen=seen, unfinished_at=unfinished, finished_at=done))
+    assert left is None or learn([Observed.model_validate(left)], 5, "text").runs == 1
 
 
 def test_a_run_that_began_before_runs_were_taught_goes_on() -> None:

@@ -1,6 +1,7 @@
 """When the provider is asked."""
 
 from datetime import timedelta
+from itertools import pairwise
 from random import Random
 from statistics import fmean, quantiles
 
@@ -85,6 +86,27 @@ def test_a_wait_that_the_provider_asks_for_is_kept(times: RenderTimes, retry_aft
 def test_a_misleading_first_run_of_hours_does_not_blind_the_next_one_for_hours() -> None:
     hours = Observed(duration=5, mode="text", left_queue=(0, 60), finished=(9000, 9060))
     assert cadence(MODEL, 5, Poll(), learn([hours], 5, "text")).wait(0, 0, 0.5) < 600
+
+
+def asked(finished: list[tuple[float, float]], until: float) -> list[float]:
+    """The moments at which a 720p render is asked about that goes on until then, when such runs have taught."""
+    runs = [Observed(duration=5, mode="text", left_queue=(0, 60), finished=span) for span in finished]
+    rhythm, moments = cadence(MODEL, 5, Poll(), learn(runs, 5, "text")), [0.0]
+    while moments[-1] < until:
+        moments.append(moments[-1] + rhythm.wait(len(moments) - 1, moments[-1], 0.5))
+    return moments
+
+
+def test_after_one_run_of_a_day_the_next_one_waits_for_a_question_a_twentieth_of_its_time_at_most() -> None:
+    moments = asked([(79_970, 80_000)], 36_000)
+    for before, after in pairwise(moments[3:]):
+        assert 27.9 < after - before < max(before / 20, 30)
+
+
+def test_the_more_runs_took_hours_the_less_is_asked_before_that() -> None:
+    few, many = (asked([(t, t + 28) for t in range(7200, 9000, step)], 4500) for step in (360, 18))
+    assert 5 < len(many) < 9
+    assert len(many) < len(few) < 30
 
 
 def test_with_history_renders_are_noticed_sooner_by_fewer_questions_than_every_30_s() -> None:

@@ -41,6 +41,24 @@ def test_one_run_promises_less_than_many_alike() -> None:
     assert one[-1] > many[-1]
 
 
+def test_a_run_whose_worker_was_off_overnight_does_not_make_renders_of_two_minutes_last_hours() -> None:
+    usual = [observed((high - 10, high), left_queue=(5, 15)) for high in (100, 105, 110, 115)]
+    times = learn([*usual, observed((60, 30_000), left_queue=(5, 15))], 5, "text")
+    assert times.total
+    assert times.render
+    assert times.total[-1] < 200
+    assert times.render[-1] < 200
+    times = learn([*usual, observed((60, 30_000), left_queue=(60, 30_000))], 5, "text")
+    assert times.total
+    assert times.total[-1] < 200
+
+
+def test_a_render_that_was_finished_at_the_first_question_is_taken_to_have_needed_half_of_the_time() -> None:
+    found = quantiles([(0, 100)] * 100)
+    assert 45 < found[0] < 55
+    assert 95 < found[-1] < 110
+
+
 def test_few_alike_are_outweighed_by_all_of_the_model_and_none_teach_nothing() -> None:
     long, short = [observed((600, 620), duration=15)] * 8, [observed((100, 120))] * 4
     assert learn([], 5, "text") == RenderTimes()
