@@ -50,7 +50,6 @@ async def listening(answer: Answer | None = None, hosts: Iterable[str] = ("127.0
     async with AsyncExitStack() as stack:
         for host in hosts:
             server = await asyncio.start_server(serve, host, seen.port)
-            stack.push_async_callback(server.wait_closed)
             stack.callback(server.close)
             seen.port = server.sockets[0].getsockname()[1]
         yield seen

@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import re
 from pathlib import Path
 
 import httpx
@@ -61,14 +62,14 @@ def test_a_path_without_content_is_told_apart(tmp_path: Path) -> None:
         ".": "is a directory",
         "empty.png": "is empty",
         "pipe": "is not a regular file",
-        "a\0b": "cannot be read: embedded null byte",
+        "a\0b": "cannot be read: .*embedded null .*",
         "x" * 300: "cannot be read: File name too long",
         "empty.png/a.png": "cannot be read: Not a directory",
     }
     for name, why in said.items():
         with pytest.raises(FileUnusable) as raised:
             read_content(tmp_path / name)
-        assert str(raised.value) == why
+        assert re.fullmatch(why, str(raised.value))
 
 
 @pytest.mark.parametrize(
