@@ -3,14 +3,14 @@
 import asyncio
 import hashlib
 import re
-import time
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel
 from temporalio import activity
 
+from activities.attempts import Attempts, earlier_attempts
 from activities.errors import NO_ANSWER, final, from_provider, passing
 from activities.heartbeat import heartbeating
 from activities.manifest import manifest
@@ -34,8 +34,6 @@ from media.verify import Expected, Verified, Verifier, VideoFacts, VideoInvalid
 
 _SAME_INVALID, _MOST_INVALID = 3, 6
 """How often a file that is not the video is fetched: the very same one, and any."""
-_REFUSED_PATIENCE = 15 * 60.0
-"""Seconds that the file's server may refuse even fresh URLs before the download is given up."""
 _PROGRESS, _SOON = 256 * 1024, timedelta(seconds=2)
 """Bytes that a broken attempt must bring for the next one to come soon, however many went before it."""
 _SHOWN_EVERY = 2.0  # seconds between two beats: who watches a download reads them
@@ -69,17 +67,6 @@ class Downloaded(BaseModel):
     """Why there is no preview, where one was wanted."""
 
 
-class Attempts(BaseModel):
-    """What later attempts must know of earlier ones; it travels in the heartbeat."""
-
-    bytes: int = 0
-    length: int | None = None
-    refused_since: float | None = None
-    """Unix seconds."""
-    invalid: list[str] = []
-    """SHA-256 of each file that was not the video."""
-
-
 class _NoFile(Exception):
     """The provider has taken back that the task is completed, or its URL."""
 
@@ -96,15 +83,14 @@ class Download:
     @activity.defn(name="download")
     async def download(self, given: DownloadInput) -> Downloaded:
         """Fails with DownloadFailed, VideoInvalid or OutputUnavailable; most are tried again where they stopped."""
-        attempts = _earlier_attempts()
+        attempts = earlier_attempts()
         before = attempts.bytes
         async with heartbeating(attempts.model_dump, _SHOWN_EVERY):
             try:
                 return await self._deliver(given, attempts)
             except (URLExpired, _NoFile) as error:
                 kind = FailureType.DOWNLOAD_FAILED if isinstance(error, URLExpired) else FailureType.RESULT_INCOMPLETE
-                attempts.refused_since = attempts.refused_since or time.time()
-                if time.time() - attempts.refused_since > _REFUSED_PATIENCE:
+                if attempts.refused():
                     raise final(kind, _kept(str(error), given), _details(given)) from None
                 raise passing(kind, str(error)) from None
             except FetchRefused as error:
@@ -176,7 +162,8 @@ class Download:
             reporter.cancel()
             bytes_downloaded(part.received)
             attempts.bytes = part.size
-        attempts.refused_since = None
+            if part.received:
+                attempts.accepted()
 
     async def _checked(
         self, path: Path, part: PartialFile, sha256: str, given: DownloadInput, done: Completed, attempts: Attempts
@@ -219,14 +206,6 @@ def _expected(request: CheckedRequest, done: Completed) -> Expected:
         ratio=None if framed else request.ratio,  # a frame given may decide the shape
         durations=(float(request.duration), *([done.actual_duration] if done.actual_duration else [])),
     )
-
-
-def _earlier_attempts() -> Attempts:
-    details = activity.info().heartbeat_details
-    try:
-        return Attempts.model_validate(details[-1]) if details else Attempts()
-    except ValidationError:
-        return Attempts()
 
 
 def _stem(task_id: str) -> str:

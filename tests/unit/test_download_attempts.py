@@ -1,0 +1,123 @@
+"""Attempts of one download, each begun as Temporal begins it: with what the one before said last. A real provider, a
+real server of the file, a real video."""
+
+import ipaddress
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from temporalio.exceptions import ApplicationError
+from temporalio.testing import ActivityEnvironment
+
+import activities.attempts
+from activities.download import Download, Downloaded, DownloadInput
+from manxue.checked_request import CheckedRequest
+from manxue.client import ManxueClient
+from manxue.vocabulary import Mode
+from media.fetch import Fetcher
+from media.guard import Address, AddressGuard
+from tests.support.file_server import FileServer
+from tests.support.processes import API_KEY
+from tests.support.provider import Provider, Task
+from tests.support.video import mp4
+
+VIDEO = mp4(1280, 720, 4) + (1 << 20).to_bytes(4, "big") + b"free" + bytes((1 << 20) - 8)
+HALF = len(VIDEO) // 2
+
+
+class Run:
+    """The download of one run, whose video lies at a server of its own."""
+
+    def __init__(self, manxue: ManxueClient, server: FileServer, word: str, folder: Path) -> None:
+        self.server, self.folder = server, folder
+        self.addresses: list[Address] = [ipaddress.ip_address("127.0.0.1")]
+        self._manxue, self._word = manxue, word
+        self._said: list[Any] = []
+
+    @property
+    def left(self) -> set[str]:
+        """The names in the output."""
+        return {path.name for path in self.folder.iterdir()}
+
+    def unfinished(self) -> int:
+        """Bytes that wait to be gone on from."""
+        return sum(path.stat().st_size for path in self.folder.glob(".*.part"))
+
+    async def attempt(self, environment: ActivityEnvironment | None = None, **given: Any) -> Downloaded:
+        async def resolve(host: str) -> list[Address]:
+            return self.addresses
+
+        environment = environment or ActivityEnvironment()
+        environment.info = replace(environment.info, heartbeat_details=self._said, workflow_id=self._word)
+        environment.on_heartbeat = lambda *said: self._said.__setitem__(slice(None), said)
+        request = CheckedRequest(model="sd2_manxue_720p", prompt=self._word, duration=4, ratio="16:9", mode=Mode.TEXT)
+        given = {"output": self.folder.as_uri(), "name": "film", "preview": False, **given}
+        async with Fetcher(AddressGuard([ipaddress.ip_network("127.0.0.1/32")]), resolve) as fetcher:
+            download = Download(self._manxue, fetcher, "unused")
+            return await environment.run(download.download, DownloadInput(task_id=self._word, request=request, **given))
+
+    async def fails(self, status: int | None = None, cuts: list[int] | None = None, **given: Any) -> ApplicationError:
+        """An attempt that does, the server of the file being so."""
+        self.server.status, self.server.cuts = status, cuts or []
+        with pytest.raises(ApplicationError) as raised:
+            await self.attempt(**given)
+        self.server.status = None
+        return raised.value
+
+
+@pytest.fixture
+async def run(provider: Provider, word: str, tmp_path: Path) -> AsyncIterator[Run]:
+    async with FileServer() as server, ManxueClient(API_KEY, provider.url) as manxue:
+        server.content = VIDEO
+        url = server.url.replace("127.0.0.1", "cdn.test")
+        provider.tasks[word] = Task(word, {"prompt": word, "duration": 4})
+        provider.on_query[word] = lambda task: provider.status(task, "completed", video_url=url)
+        yield Run(manxue, server, word, tmp_path)
+        del provider.on_query[word]
+
+
+class Clock:
+    """Stands until it is moved."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self._now = 1_790_000_000.0
+        monkeypatch.setattr(activities.attempts, "time", SimpleNamespace(time=lambda: self._now))
+
+    def forward(self, minutes: float) -> None:
+        self._now += 60 * minutes
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    return Clock(monkeypatch)
+
+
+# A URL that is refused
+
+
+async def test_a_url_that_stays_refused_for_a_quarter_of_an_hour_ends_the_run(run: Run, clock: Clock) -> None:
+    for _ in range(4):
+        assert not (await run.fails(404)).non_retryable
+        clock.forward(minutes=4)
+    assert (await run.fails(404)).non_retryable
+
+
+async def test_bytes_between_two_refusals_begin_the_patience_anew(run: Run, clock: Clock) -> None:
+    await run.fails(404)
+    for _ in range(4):
+        clock.forward(minutes=4)
+        await run.fails(cuts=[run.unfinished() + 1000])
+        assert not (await run.fails(403)).non_retryable
+    await run.attempt()
+    assert (run.folder / "film.mp4").read_bytes() == VIDEO
+
+
+async def test_time_without_a_worker_is_no_refusal(run: Run, clock: Clock) -> None:
+    for _ in range(3):
+        assert not (await run.fails(404)).non_retryable
+        clock.forward(minutes=24 * 60)
+    await run.attempt()
+    assert (run.folder / "film.mp4").read_bytes() == VIDEO
