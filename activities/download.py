@@ -115,8 +115,8 @@ class Download:
             names = (f"{stem}.mp4", f"{stem}-{own}.mp4")
             name = await output.deliver(path, sha256, names)
             await asyncio.to_thread(part.forget_notes)
-        except (asyncio.CancelledError, FetchRefused):
-            if not activity.is_worker_shutdown():
+        except asyncio.CancelledError:
+            if _run_is_cancelled():
                 await asyncio.to_thread(part.discard)
             raise
         except Exception:
@@ -181,6 +181,12 @@ class Download:
             await asyncio.to_thread(part.forget_notes)
             message = _kept(f"{error}; the file was set aside as {aside.name}", given)
             raise final(FailureType.VIDEO_INVALID, message, _details(given)) from None
+
+
+def _run_is_cancelled() -> bool:
+    """And not only this attempt: paused, reset, stopped with its worker, or taken for dead, it is followed by one."""
+    details = activity.cancellation_details()
+    return details is not None and details.cancel_requested
 
 
 def _manifest(

@@ -1,6 +1,7 @@
 """Attempts of one download, each begun as Temporal begins it: with what the one before said last. A real provider, a
 real server of the file, a real video."""
 
+import asyncio
 import ipaddress
 from collections.abc import AsyncIterator
 from dataclasses import replace
@@ -9,6 +10,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from temporalio.activity import ActivityCancellationDetails
 from temporalio.exceptions import ApplicationError
 from temporalio.testing import ActivityEnvironment
 
@@ -19,13 +21,13 @@ from manxue.client import ManxueClient
 from manxue.vocabulary import Mode
 from media.fetch import Fetcher
 from media.guard import Address, AddressGuard
+from media.storage import BLOCK
 from tests.support.file_server import FileServer
 from tests.support.processes import API_KEY
 from tests.support.provider import Provider, Task
 from tests.support.video import mp4
 
-VIDEO = mp4(1280, 720, 4) + (1 << 20).to_bytes(4, "big") + b"free" + bytes((1 << 20) - 8)
-HALF = len(VIDEO) // 2
+VIDEO = mp4(1280, 720, 4) + (3 * BLOCK).to_bytes(4, "big") + b"free" + bytes(3 * BLOCK - 8)
 
 
 class Run:
@@ -121,3 +123,35 @@ async def test_time_without_a_worker_is_no_refusal(run: Run, clock: Clock) -> No
         clock.forward(minutes=24 * 60)
     await run.attempt()
     assert (run.folder / "film.mp4").read_bytes() == VIDEO
+
+
+# Cancellation
+
+
+async def cancelled_in_the_middle(run: Run, **why: bool) -> None:
+    """An attempt that is cancelled when a BLOCK has come."""
+    run.server.cuts, run.server.stalls = [2 * BLOCK], True
+    environment = ActivityEnvironment()
+    attempt = asyncio.create_task(run.attempt(environment))
+    async with asyncio.timeout(10):
+        while run.unfinished() < BLOCK:
+            await asyncio.sleep(0.01)
+    environment.cancel(cancellation_details=ActivityCancellationDetails(**why))
+    with pytest.raises(asyncio.CancelledError):
+        await attempt
+    run.server.stalls = False
+
+
+@pytest.mark.parametrize("why", ["paused", "reset", "not_found", "timed_out", "worker_shutdown"])
+async def test_an_attempt_that_ends_before_its_run_leaves_its_bytes_to_the_next(run: Run, why: str) -> None:
+    await cancelled_in_the_middle(run, **{why: True})
+    had = run.unfinished()
+    await run.attempt()
+    assert run.server.asked[-1]["range"] == f"bytes={had}-"
+    assert had >= BLOCK
+    assert (run.folder / "film.mp4").read_bytes() == VIDEO
+
+
+async def test_nothing_is_left_of_a_download_whose_run_is_cancelled(run: Run) -> None:
+    await cancelled_in_the_middle(run, cancel_requested=True)
+    assert run.left == set()
