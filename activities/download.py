@@ -88,13 +88,11 @@ class Download:
         async with heartbeating(attempts.model_dump, _SHOWN_EVERY):
             try:
                 return await self._deliver(given, attempts)
-            except (URLExpired, _NoFile) as error:
-                kind = FailureType.DOWNLOAD_FAILED if isinstance(error, URLExpired) else FailureType.RESULT_INCOMPLETE
+            except (URLExpired, FetchRefused, _NoFile) as error:
+                kind = FailureType.RESULT_INCOMPLETE if isinstance(error, _NoFile) else FailureType.DOWNLOAD_FAILED
                 if attempts.refused():
                     raise final(kind, _kept(str(error), given), _details(given)) from None
                 raise passing(kind, str(error)) from None
-            except FetchRefused as error:
-                raise final(FailureType.DOWNLOAD_FAILED, _kept(str(error), given), _details(given)) from None
             except (FetchFailed, PartialFileBusy, NotConfined) as error:
                 soon = _SOON if attempts.bytes - before >= _PROGRESS else None
                 raise passing(FailureType.DOWNLOAD_FAILED, str(error), soon) from None

@@ -125,6 +125,28 @@ async def test_time_without_a_worker_is_no_refusal(run: Run, clock: Clock) -> No
     assert (run.folder / "film.mp4").read_bytes() == VIDEO
 
 
+async def test_one_answer_of_dns_that_leads_inwards_ends_no_run(run: Run, clock: Clock) -> None:
+    await run.fails(cuts=[1000])
+    true, run.addresses = run.addresses, [ipaddress.ip_address("0.0.0.0")]
+    failure = await run.fails()
+    assert not failure.non_retryable
+    run.addresses = true
+    await run.attempt()
+    assert run.server.asked[-1]["range"] == "bytes=1000-"
+    assert (run.folder / "film.mp4").read_bytes() == VIDEO
+
+
+async def test_a_private_address_is_never_asked_and_ends_the_run_when_it_stays(run: Run, clock: Clock) -> None:
+    run.addresses = [ipaddress.ip_address("10.0.0.1")]
+    for _ in range(4):
+        assert not (await run.fails()).non_retryable
+        clock.forward(minutes=4)
+    failure = await run.fails()
+    assert failure.non_retryable
+    assert "cdn.test has the address 10.0.0.1, which is not public" in failure.message
+    assert run.server.asked == []
+
+
 # Cancellation
 
 
