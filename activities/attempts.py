@@ -1,15 +1,34 @@
 """What later attempts of a download must know of earlier ones; it travels in the heartbeat."""
 
 import time
+from typing import Any
 
 from pydantic import BaseModel, ValidationError
 from temporalio import activity
+
+from activities.sidecars import Preview
+from manxue.problem import Problem
+from media.verify import VideoFacts
 
 _PATIENCE = 15 * 60.0
 """Seconds that even fresh URLs may be refused before the download is given up."""
 _LONGEST_GAP = 5 * 60.0
 """Seconds between two attempts of which Temporal starts each in time. What is more was time without a worker, in which
 nobody was refused anything."""
+
+
+class Delivered(BaseModel):
+    """A video at its place: what the files beside it tell of it, and which of them are there."""
+
+    name: str
+    bytes: int
+    sha256: str
+    facts: VideoFacts
+    provider: dict[str, Any]
+    """What the provider said of it."""
+    preview: Preview | None = None
+    warnings: list[Problem] = []
+    """Why there are no pictures, where some were wanted."""
 
 
 class Attempts(BaseModel):
@@ -23,6 +42,7 @@ class Attempts(BaseModel):
     """Unix seconds, of the last one."""
     invalid: list[str] = []
     """SHA-256 of each file that was not the video."""
+    delivered: Delivered | None = None
 
     def refused(self) -> bool:
         """The file's URL was refused, or there is none; whether that has lasted too long."""

@@ -67,10 +67,13 @@ class Bucket(Output):
         await asyncio.to_thread(file.unlink)
         return True
 
-    async def holds(self, name: str, file: Path, sha256: str) -> bool:
-        digest, size = hashlib.sha256(), (await asyncio.to_thread(file.stat)).st_size
+    async def holds(self, name: str, size: int, sha256: str) -> bool:
+        digest = hashlib.sha256()
         with self._explained(name):
-            if (await obstore.head_async(self._store, name))["size"] != size:
+            try:
+                if (await obstore.head_async(self._store, name))["size"] != size:
+                    return False
+            except FileNotFoundError:
                 return False
             for at in range(0, size, _PART):  # each in its own request, which alone must keep to the timeout
                 digest.update(await obstore.get_range_async(self._store, name, start=at, end=min(at + _PART, size)))

@@ -45,12 +45,16 @@ class Output(ABC):
         """Move a finished local file to `name`; False, changing nothing, when something exists there."""
 
     @abstractmethod
-    async def holds(self, name: str, file: Path, sha256: str) -> bool:
-        """Whether what exists under `name` has the bytes of this local file, whose digest is given."""
+    async def holds(self, name: str, size: int, sha256: str) -> bool:
+        """Whether a file exists under `name` that has so many bytes, with this digest."""
 
     @abstractmethod
     def uri(self, name: str) -> str:
         """The address of `name`, without any signature."""
+
+    def local(self, name: str) -> Path | None:
+        """Where `name` can be read as a file of this machine; None where it cannot."""
+        return None
 
     async def deliver_bytes(self, content: bytes, names: tuple[str, ...]) -> str:
         """Write a small file under the first of `names` that is free or holds the same, and return that name."""
@@ -66,7 +70,7 @@ class Output(ABC):
         for name in names:
             if await self.put_new(file, sha256, name):
                 return name
-            if await self.holds(name, file, sha256):
+            if await self.holds(name, (await asyncio.to_thread(file.stat)).st_size, sha256):
                 await asyncio.to_thread(file.unlink)
                 return name
         raise OutputUnavailable(f"{self.uri(names[-1])} exists already with other content; it was not overwritten")
@@ -129,11 +133,12 @@ class Directory(Output):
         finally:
             os.close(handle)
 
-    async def holds(self, name: str, file: Path, sha256: str) -> bool:
+    async def holds(self, name: str, size: int, sha256: str) -> bool:
         def same() -> bool:
             try:
-                with (self._path / name).open("rb") as other:
-                    return hashlib.file_digest(other, "sha256").hexdigest() == sha256
+                with (self._path / name).open("rb") as file:
+                    same_size = os.fstat(file.fileno()).st_size == size
+                    return same_size and hashlib.file_digest(file, "sha256").hexdigest() == sha256
             except OSError:
                 return False  # a directory, a link to nowhere, or somebody else's
 
@@ -141,6 +146,9 @@ class Directory(Output):
 
     def uri(self, name: str) -> str:
         return (self._path / name).as_uri()
+
+    def local(self, name: str) -> Path:
+        return self._path / name
 
 
 def _written(folder: Path, content: bytes) -> Path:

@@ -124,6 +124,23 @@ async def test_a_store_that_goes_down_before_the_upload_is_waited_for_with_the_f
     assert not kept.exists()
 
 
+async def test_a_video_in_the_store_waits_for_its_manifest_and_is_not_fetched_again(
+    runs: Runs, provider: Provider, store: ObjectStore, word: str
+) -> None:
+    handle = await runs.start(request=request(word), poll=FAST, output=f"s3://{BUCKET}/{word}/", name=word)
+    taken = [f"{word}.mp4.json", f"{word}.mp4-{handle.first_execution_run_id}.json"]
+    for name in taken:
+        store.at(word).put(name, b"somebody's")
+    await download_has_failed_with(handle, "exists already with other content")
+    provider.on_query[word] = lambda task: provider.status(task, "failed")  # there is no file any more
+    store.at(word).delete(taken)
+    result = await outcome(handle)
+    found = store.read(word)
+    assert hashlib.sha256(found[f"{word}.mp4"]).hexdigest() == result["video"]["sha256"]
+    assert json.loads(found[taken[0]])["video"] == result["video"]
+    assert provider.ranges[result["task_id"]] == [None]  # fetched once
+
+
 async def download_has_failed_with(handle: Handle, words: str) -> None:
     async with asyncio.timeout(30):
         while True:

@@ -2,7 +2,9 @@
 real server of the file, a real video."""
 
 import asyncio
+import hashlib
 import ipaddress
+import json
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
@@ -177,3 +179,47 @@ async def test_an_attempt_that_ends_before_its_run_leaves_its_bytes_to_the_next(
 async def test_nothing_is_left_of_a_download_whose_run_is_cancelled(run: Run) -> None:
     await cancelled_in_the_middle(run, cancel_requested=True)
     assert run.left == set()
+
+
+# After the video was delivered
+
+
+MANIFESTS = ("film.mp4.json", "film.mp4-{}.json")
+POSTERS = ("film.poster.jpg", "film-{}.poster.jpg")
+
+
+@pytest.fixture
+async def delivered(run: Run) -> Run:
+    """A run whose video is at its place, and nothing beside it, since others have the names; they are gone now."""
+    run_id = ActivityEnvironment().info.workflow_run_id
+    others = [run.folder / name.format(run_id) for name in (*MANIFESTS, *POSTERS)]
+    for other in others:
+        other.write_text("somebody's")
+    failure = await run.fails(preview=True)
+    assert "exists already with other content" in failure.message
+    for other in others:
+        other.unlink()
+    return run
+
+
+async def test_what_is_missing_beside_a_delivered_video_is_made_up_without_fetching_it_again(
+    delivered: Run, provider: Provider, word: str
+) -> None:
+    provider.on_query[word] = lambda task: provider.status(task, "failed")  # there is no file any more
+    result = await delivered.attempt(preview=True)
+    assert len(delivered.server.asked) == 1
+    assert delivered.left == {"film.mp4", "film.mp4.json", "film.poster.jpg", "film.contact-sheet.jpg"}
+    assert (delivered.folder / "film.mp4").read_bytes() == VIDEO
+    told = json.loads((delivered.folder / "film.mp4.json").read_text())
+    assert told["video"]["sha256"] == result.sha256 == hashlib.sha256(VIDEO).hexdigest()
+    assert told["provider"]["created"] == 1790000000
+    assert (result.renamed, result.warnings, told["warnings"]) == (False, [], [])
+
+
+async def test_a_delivered_video_that_somebody_took_away_before_its_manifest_came_is_fetched_again(
+    delivered: Run,
+) -> None:
+    (delivered.folder / "film.mp4").unlink()
+    await delivered.attempt()
+    assert delivered.left == {"film.mp4", "film.mp4.json"}
+    assert (delivered.folder / "film.mp4").read_bytes() == VIDEO
