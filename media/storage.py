@@ -13,6 +13,9 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from uuid import uuid4
+
+from media.transport import to_its_end
 
 BLOCK = 1024 * 1024
 _NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.ENOSYS)
@@ -58,8 +61,10 @@ class Output(ABC):
 
     async def deliver_bytes(self, content: bytes, names: tuple[str, ...]) -> str:
         """Write a small file under the first of `names` that is free or holds the same, and return that name."""
-        file = await asyncio.to_thread(_written, self.scratch, content)
+        file = self.scratch / f".{uuid4().hex}.part"
         try:
+            # To its end, also when cancelled: what it writes afterwards nobody would remove.
+            await to_its_end(asyncio.create_task(asyncio.to_thread(_write, file, content)))
             return await self.deliver(file, hashlib.sha256(content).hexdigest(), names)
         except BaseException:
             await asyncio.to_thread(file.unlink, missing_ok=True)
@@ -151,15 +156,13 @@ class Directory(Output):
         return self._path / name
 
 
-def _written(folder: Path, content: bytes) -> Path:
-    """A new file under a hidden name, on the disk."""
+def _write(file: Path, content: bytes) -> None:
+    """A new file, on the disk."""
     try:
-        with tempfile.NamedTemporaryFile(dir=folder, prefix=".", suffix=".part", delete=False) as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        path = Path(file.name)
-        path.chmod(0o644)
+        with file.open("xb") as opened:
+            opened.write(content)
+            opened.flush()
+            os.fsync(opened.fileno())
+        file.chmod(0o644)
     except OSError as error:
-        raise OutputUnavailable(f"{folder} cannot be written: {error.strerror}") from error
-    return path
+        raise OutputUnavailable(f"{file.parent} cannot be written: {error.strerror}") from error
