@@ -15,6 +15,7 @@ from activities.manifest import manifest
 from activities.metrics import bytes_downloaded
 from activities.names import unfinished_name, video_names
 from activities.sidecars import Preview, deliver_manifest, deliver_pictures
+from activities.unfinished import unfinished
 from manxue.answers import Completed, Failed
 from manxue.checked_request import CheckedRequest
 from manxue.client import ManxueClient
@@ -87,11 +88,6 @@ class Download:
         async with heartbeating(attempts.model_dump, _SHOWN_EVERY):
             try:
                 return await self._deliver(given, attempts)
-            except (URLExpired, FetchRefused, _NoFile) as error:
-                kind = FailureType.RESULT_INCOMPLETE if isinstance(error, _NoFile) else FailureType.DOWNLOAD_FAILED
-                if attempts.refused():
-                    raise final(kind, _kept(str(error), given), _details(given)) from None
-                raise passing(kind, str(error)) from None
             except (FetchFailed, PartialFileBusy, NotConfined) as error:
                 soon = _SOON if attempts.bytes - before >= _PROGRESS else None
                 raise passing(FailureType.DOWNLOAD_FAILED, str(error), soon) from None
@@ -125,10 +121,8 @@ class Download:
         """From the provider to its place."""
         names = video_names(given.name, given.task_id)
         path = output.scratch / unfinished_name(given.name, given.task_id)
-        part = await asyncio.to_thread(PartialFile(path).open)
-        try:
-            done = await self._completed(given.task_id)
-            await self._fetch(done, part, attempts)
+        async with unfinished(path) as part:
+            done = await self._fetched(given, part, attempts)
             sha256 = await asyncio.to_thread(part.sync)
             verified = await self._checked(path, part, sha256, given, done, attempts)
             name = await output.deliver(path, sha256, names)
@@ -136,16 +130,6 @@ class Download:
                 name=name, bytes=part.size, sha256=sha256, facts=verified.facts, provider=_said(done)
             )
             await asyncio.to_thread(part.forget_notes)
-        except asyncio.CancelledError:
-            if _run_is_cancelled():
-                await asyncio.to_thread(part.discard)
-            raise
-        except Exception:
-            if not part.size:
-                await asyncio.to_thread(part.discard)
-            raise
-        finally:
-            part.close()
         return delivered, verified.pictures
 
     async def _drawn_again(self, path: Path | None) -> Pictures | str | None:
@@ -156,6 +140,18 @@ class Download:
             return (await self._verifier.verify(path, Expected("", None, ()), pictures=True)).pictures
         except (VideoInvalid, NotConfined, OutputUnavailable, OSError) as error:
             return str(error)
+
+    async def _fetched(self, given: DownloadInput, part: PartialFile, attempts: Attempts) -> Completed:
+        """The finished task, when `part` is its file. Refused, it is asked for again for a while."""
+        try:
+            done = await self._completed(given.task_id)
+            await self._fetch(done, part, attempts)
+        except (URLExpired, FetchRefused, _NoFile) as error:
+            kind = FailureType.RESULT_INCOMPLETE if isinstance(error, _NoFile) else FailureType.DOWNLOAD_FAILED
+            if attempts.refused():
+                raise final(kind, _kept(str(error), given), _details(given)) from None
+            raise passing(kind, str(error)) from None
+        return done
 
     async def _completed(self, task_id: str) -> Completed:
         """The finished task with a fresh URL; the URL never leaves this activity."""
@@ -201,12 +197,6 @@ class Download:
             await asyncio.to_thread(part.forget_notes)
             message = _kept(f"{error}; the file was set aside as {aside.name}", given)
             raise final(FailureType.VIDEO_INVALID, message, _details(given)) from None
-
-
-def _run_is_cancelled() -> bool:
-    """And not only this attempt: paused, reset, stopped with its worker, or taken for dead, it is followed by one."""
-    details = activity.cancellation_details()
-    return details is not None and details.cancel_requested
 
 
 def _said(done: Completed) -> dict[str, Any]:

@@ -5,6 +5,8 @@ import asyncio
 import hashlib
 import ipaddress
 import json
+import threading
+import time
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
@@ -23,6 +25,7 @@ from manxue.client import ManxueClient
 from manxue.vocabulary import Mode
 from media.fetch import Fetcher
 from media.guard import Address, AddressGuard
+from media.partial_file import PartialFile
 from media.storage import BLOCK
 from tests.support.file_server import FileServer
 from tests.support.processes import API_KEY
@@ -103,10 +106,13 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 
 
 async def test_a_url_that_stays_refused_for_a_quarter_of_an_hour_ends_the_run(run: Run, clock: Clock) -> None:
+    await run.fails(cuts=[1000])
     for _ in range(4):
         assert not (await run.fails(404)).non_retryable
         clock.forward(minutes=4)
+    assert run.unfinished() == 1000
     assert (await run.fails(404)).non_retryable
+    assert run.left == set()
 
 
 async def test_bytes_between_two_refusals_begin_the_patience_anew(run: Run, clock: Clock) -> None:
@@ -179,6 +185,30 @@ async def test_an_attempt_that_ends_before_its_run_leaves_its_bytes_to_the_next(
 async def test_nothing_is_left_of_a_download_whose_run_is_cancelled(run: Run) -> None:
     await cancelled_in_the_middle(run, cancel_requested=True)
     assert run.left == set()
+
+
+@pytest.mark.parametrize("over", [False, True], ids=["kept", "removed"])
+async def test_a_cancellation_while_the_beginning_is_read_again_does_what_it_does_later(
+    run: Run, monkeypatch: pytest.MonkeyPatch, over: bool
+) -> None:
+    await run.fails(cuts=[BLOCK])
+    reading, recall = threading.Event(), PartialFile._recall
+
+    def slow(part: PartialFile) -> None:
+        reading.set()
+        time.sleep(0.2)
+        recall(part)
+
+    monkeypatch.setattr(PartialFile, "_recall", slow)
+    environment = ActivityEnvironment()
+    attempt = asyncio.create_task(run.attempt(environment))
+    await asyncio.to_thread(reading.wait)
+    why = ActivityCancellationDetails(cancel_requested=over, worker_shutdown=not over)
+    environment.cancel(cancellation_details=why)
+    with pytest.raises(asyncio.CancelledError):
+        await attempt
+    assert (run.unfinished(), run.left == set()) == ((0, True) if over else (BLOCK, False))
+    await run.attempt()  # nothing is in its way
 
 
 # After the video was delivered
