@@ -92,10 +92,21 @@ class Directory(Output):
         await asyncio.to_thread(self._try)
 
     def _try(self) -> None:
+        """All that a download and its delivery will ask of the file system, which may know no locks, with no bytes."""
         try:
             self._path.mkdir(parents=True, exist_ok=True)
-            with tempfile.TemporaryFile(dir=self._path):
-                pass
+            with tempfile.TemporaryDirectory(dir=self._path, prefix=".", suffix=".try") as folder:
+                file, target = Path(folder) / "file", Path(folder) / "target"
+                with file.open("xb") as opened:
+                    fcntl.flock(opened, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                try:
+                    os.link(file, target)
+                except OSError as error:
+                    if error.errno not in _NO_LINKS:
+                        raise
+                    with self._locked() as directory:
+                        file.rename(target)
+                        os.fsync(directory)
         except OSError as error:
             raise OutputUnavailable(f"{self._path} cannot be written: {error.strerror}") from error
 
@@ -120,8 +131,7 @@ class Directory(Output):
     def _rename(self, file: Path, target: Path) -> bool:
         """Look and rename are two steps: the lock keeps apart the workers that share it, those of one machine."""
         try:
-            with self._opened() as directory:
-                fcntl.flock(directory, fcntl.LOCK_EX)
+            with self._locked() as directory:
                 if os.path.lexists(target):
                     return False
                 file.rename(target)
@@ -137,6 +147,12 @@ class Directory(Output):
             yield handle
         finally:
             os.close(handle)
+
+    @contextmanager
+    def _locked(self) -> Iterator[int]:
+        with self._opened() as directory:
+            fcntl.flock(directory, fcntl.LOCK_EX)
+            yield directory
 
     async def holds(self, name: str, size: int, sha256: str) -> bool:
         def same() -> bool:

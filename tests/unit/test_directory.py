@@ -2,6 +2,7 @@
 
 import asyncio
 import errno
+import fcntl
 import hashlib
 import os
 import resource
@@ -17,16 +18,17 @@ from media.storage import Directory, OutputUnavailable
 
 
 @pytest.fixture(params=[None, errno.EPERM, errno.ENOTSUP, errno.ENOSYS], ids=["links", "exfat", "share", "fuse"])
-def no_links(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What `link` answers where there are none."""
+def no_links(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> int | None:
+    """What `link` answers where there are none; None where there are some."""
     number: int | None = request.param
     if number is None:
-        return
+        return None
 
     def refuse(*arguments: Any, **options: Any) -> None:
         raise OSError(number, os.strerror(number))
 
     monkeypatch.setattr(os, "link", refuse)
+    return number
 
 
 @pytest.mark.usefixtures("no_links")
@@ -46,6 +48,33 @@ async def test_nothing_that_exists_is_overwritten_by_something_else(tmp_path: Pa
     assert "film.mp4" not in names
     assert [(tmp_path / name).read_bytes() for name in names] == contents
     assert not list(tmp_path.glob(".*"))
+
+
+@pytest.mark.usefixtures("no_links")
+async def test_a_place_that_can_be_delivered_to_is_ready_and_stays_empty(tmp_path: Path) -> None:
+    await Directory(tmp_path / "new").prepare()
+    assert list((tmp_path / "new").iterdir()) == []
+
+
+@pytest.mark.parametrize("folders", [False, True], ids=["nothing", "no folder"])
+async def test_a_place_where_nothing_can_be_locked_is_found_before_anything_is_bought(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, no_links: int | None, folders: bool
+) -> None:
+    """Some shares lock nothing; some lock files, but no folder, which is asked of them where there are no links."""
+    flock = fcntl.flock
+
+    def lock(file: Any, operation: int) -> None:
+        if folders and not isinstance(file, int):
+            return flock(file, operation)
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    monkeypatch.setattr(fcntl, "flock", lock)
+    if folders and no_links is None:
+        await Directory(tmp_path).prepare()  # a link needs no lock
+        return
+    with pytest.raises(OutputUnavailable, match=f"{tmp_path} cannot be written: No locks available"):
+        await Directory(tmp_path).prepare()
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.usefixtures("no_links")
