@@ -208,6 +208,28 @@ async def test_a_delivery_that_a_crash_cut_off_ends_under_the_same_name(
     assert store.read(word) == {"a.mp4": content}
 
 
+async def test_an_upload_that_is_cancelled_leaves_no_parts_in_the_store(
+    env: pytest.MonkeyPatch, store: ObjectStore, tmp_path: Path, word: str
+) -> None:
+    file = tmp_path / "finished.part"
+    with file.open("wb") as opened:
+        opened.truncate(600 * 1024**2)  # takes seconds
+    upload = asyncio.create_task(Bucket(f"s3://{BUCKET}/{word}", tmp_path).put_new(file, word, "a.mp4"))
+    async with asyncio.timeout(20), httpx.AsyncClient() as http:
+
+        async def in_parts() -> bool:
+            return word in (await http.get(f"{store.url}/{BUCKET}?uploads")).text
+
+        while not await in_parts():
+            await asyncio.sleep(0.02)
+        upload.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await upload
+        assert not await in_parts()
+    assert store.read(word) == {}
+    assert file.exists()
+
+
 @pytest.mark.parametrize(
     ("output", "settings", "said"),
     [
