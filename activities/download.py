@@ -1,21 +1,21 @@
 """From a finished task to a verified file at its place, with pictures and a manifest beside it."""
 
 import asyncio
-import hashlib
-import re
-import time
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel
 from temporalio import activity
 
+from activities.attempts import Attempts, Delivered, earlier_attempts
 from activities.errors import NO_ANSWER, final, from_provider, passing
 from activities.heartbeat import heartbeating
 from activities.manifest import manifest
 from activities.metrics import bytes_downloaded
+from activities.names import unfinished_name, video_names
 from activities.sidecars import Preview, deliver_manifest, deliver_pictures
+from activities.unfinished import unfinished
 from manxue.answers import Completed, Failed
 from manxue.checked_request import CheckedRequest
 from manxue.client import ManxueClient
@@ -29,13 +29,11 @@ from media.fetch import Fetcher
 from media.guard import FetchFailed, FetchRefused
 from media.output import open_output
 from media.partial_file import PartialFile, PartialFileBusy
-from media.storage import OutputUnavailable, what_is_wrong
-from media.verify import Expected, Verified, Verifier, VideoFacts, VideoInvalid
+from media.storage import Output, OutputUnavailable, what_is_wrong
+from media.verify import Expected, Pictures, Verified, Verifier, VideoFacts, VideoInvalid
 
 _SAME_INVALID, _MOST_INVALID = 3, 6
 """How often a file that is not the video is fetched: the very same one, and any."""
-_REFUSED_PATIENCE = 15 * 60.0
-"""Seconds that the file's server may refuse even fresh URLs before the download is given up."""
 _PROGRESS, _SOON = 256 * 1024, timedelta(seconds=2)
 """Bytes that a broken attempt must bring for the next one to come soon, however many went before it."""
 _SHOWN_EVERY = 2.0  # seconds between two beats: who watches a download reads them
@@ -69,17 +67,6 @@ class Downloaded(BaseModel):
     """Why there is no preview, where one was wanted."""
 
 
-class Attempts(BaseModel):
-    """What later attempts must know of earlier ones; it travels in the heartbeat."""
-
-    bytes: int = 0
-    length: int | None = None
-    refused_since: float | None = None
-    """Unix seconds."""
-    invalid: list[str] = []
-    """SHA-256 of each file that was not the video."""
-
-
 class _NoFile(Exception):
     """The provider has taken back that the task is completed, or its URL."""
 
@@ -96,19 +83,11 @@ class Download:
     @activity.defn(name="download")
     async def download(self, given: DownloadInput) -> Downloaded:
         """Fails with DownloadFailed, VideoInvalid or OutputUnavailable; most are tried again where they stopped."""
-        attempts = _earlier_attempts()
+        attempts = earlier_attempts()
         before = attempts.bytes
         async with heartbeating(attempts.model_dump, _SHOWN_EVERY):
             try:
                 return await self._deliver(given, attempts)
-            except (URLExpired, _NoFile) as error:
-                kind = FailureType.DOWNLOAD_FAILED if isinstance(error, URLExpired) else FailureType.RESULT_INCOMPLETE
-                attempts.refused_since = attempts.refused_since or time.time()
-                if time.time() - attempts.refused_since > _REFUSED_PATIENCE:
-                    raise final(kind, _kept(str(error), given), _details(given)) from None
-                raise passing(kind, str(error)) from None
-            except FetchRefused as error:
-                raise final(FailureType.DOWNLOAD_FAILED, _kept(str(error), given), _details(given)) from None
             except (FetchFailed, PartialFileBusy, NotConfined) as error:
                 soon = _SOON if attempts.bytes - before >= _PROGRESS else None
                 raise passing(FailureType.DOWNLOAD_FAILED, str(error), soon) from None
@@ -117,39 +96,62 @@ class Download:
 
     async def _deliver(self, given: DownloadInput, attempts: Attempts) -> Downloaded:
         output = open_output(given.output or self._default_output)
-        own = _stem(given.task_id)
-        stem = given.name or own
-        path = output.scratch / f".{stem}.{_token(given)}.part"
-        part = await asyncio.to_thread(PartialFile(path).open)
+        delivered = attempts.delivered
+        if delivered and await output.holds(delivered.name, delivered.bytes, delivered.sha256):
+            wanted = given.preview and not delivered.preview
+            pictures = await self._drawn_again(output.local(delivered.name)) if wanted else None
+        else:
+            delivered, pictures = await self._bring(given, output, attempts)
+        if not delivered.preview:
+            delivered.preview, delivered.warnings = await deliver_pictures(output, delivered.name, pictures)
+        video = {"uri": output.uri(delivered.name), "bytes": delivered.bytes, "sha256": delivered.sha256}
+        text = _manifest(given, delivered, {**video, **delivered.facts.model_dump()})
+        return Downloaded(
+            facts=delivered.facts,
+            preview=delivered.preview,
+            manifest_uri=output.uri(await deliver_manifest(output, delivered.name, text)),
+            renamed=delivered.name != video_names(given.name, given.task_id)[0],
+            warnings=delivered.warnings,
+            **video,
+        )
+
+    async def _bring(
+        self, given: DownloadInput, output: Output, attempts: Attempts
+    ) -> tuple[Delivered, Pictures | str | None]:
+        """From the provider to its place."""
+        names = video_names(given.name, given.task_id)
+        path = output.scratch / unfinished_name(given.name, given.task_id)
+        async with unfinished(path) as part:
+            done = await self._fetched(given, part, attempts)
+            sha256 = await asyncio.to_thread(part.sync)
+            verified = await self._checked(path, part, sha256, given, done, attempts)
+            name = await output.deliver(path, sha256, names)
+            delivered = attempts.delivered = Delivered(
+                name=name, bytes=part.size, sha256=sha256, facts=verified.facts, provider=_said(done)
+            )
+            await asyncio.to_thread(part.forget_notes)
+        return delivered, verified.pictures
+
+    async def _drawn_again(self, path: Path | None) -> Pictures | str | None:
+        """Pictures of a video that an earlier attempt has delivered, or why there are none."""
+        if path is None:
+            return "the attempt that had the file has ended"
+        try:
+            return (await self._verifier.verify(path, Expected("", None, ()), pictures=True)).pictures
+        except (VideoInvalid, NotConfined, OutputUnavailable, OSError) as error:
+            return str(error)
+
+    async def _fetched(self, given: DownloadInput, part: PartialFile, attempts: Attempts) -> Completed:
+        """The finished task, when `part` is its file. Refused, it is asked for again for a while."""
         try:
             done = await self._completed(given.task_id)
             await self._fetch(done, part, attempts)
-            sha256 = await asyncio.to_thread(part.sync)
-            verified = await self._checked(path, part, sha256, given, done, attempts)
-            names = (f"{stem}.mp4", f"{stem}-{own}.mp4")
-            name = await output.deliver(path, sha256, names)
-            await asyncio.to_thread(part.forget_notes)
-        except (asyncio.CancelledError, FetchRefused):
-            if not activity.is_worker_shutdown():
-                await asyncio.to_thread(part.discard)
-            raise
-        except Exception:
-            if not part.size:
-                await asyncio.to_thread(part.discard)
-            raise
-        finally:
-            part.close()
-        video = {"uri": output.uri(name), "bytes": part.size, "sha256": sha256}
-        preview, warnings = await deliver_pictures(output, name, verified.pictures)
-        text = _manifest(given, done, {**video, **verified.facts.model_dump()}, preview, warnings)
-        return Downloaded(
-            facts=verified.facts,
-            preview=preview,
-            manifest_uri=output.uri(await deliver_manifest(output, name, text)),
-            renamed=name != names[0],
-            warnings=warnings,
-            **video,
-        )
+        except (URLExpired, FetchRefused, _NoFile) as error:
+            kind = FailureType.RESULT_INCOMPLETE if isinstance(error, _NoFile) else FailureType.DOWNLOAD_FAILED
+            if attempts.refused():
+                raise final(kind, _kept(str(error), given), _details(given)) from None
+            raise passing(kind, str(error)) from None
+        return done
 
     async def _completed(self, task_id: str) -> Completed:
         """The finished task with a fresh URL; the URL never leaves this activity."""
@@ -176,7 +178,8 @@ class Download:
             reporter.cancel()
             bytes_downloaded(part.received)
             attempts.bytes = part.size
-        attempts.refused_since = None
+            if part.received:
+                attempts.accepted()
 
     async def _checked(
         self, path: Path, part: PartialFile, sha256: str, given: DownloadInput, done: Completed, attempts: Attempts
@@ -196,19 +199,21 @@ class Download:
             raise final(FailureType.VIDEO_INVALID, message, _details(given)) from None
 
 
-def _manifest(
-    given: DownloadInput, done: Completed, video: dict[str, Any], preview: Preview | None, warnings: list[Problem]
-) -> str:
+def _said(done: Completed) -> dict[str, Any]:
+    return {"created": done.created, "actual_duration": done.actual_duration, "amount": done.amount}
+
+
+def _manifest(given: DownloadInput, delivered: Delivered, video: dict[str, Any]) -> str:
     info = activity.info()
     known = given.story.get("warnings", [])
     return manifest(
         workflow={"id": info.workflow_id, "run_id": info.workflow_run_id},
         task_id=given.task_id,
         request=given.request,
-        provider={"created": done.created, "actual_duration": done.actual_duration, "amount": done.amount},
+        provider=delivered.provider,
         video=video,
-        preview=preview.model_dump() if preview else None,
-        story={**given.story, "warnings": [*known, *(warning.model_dump(mode="json") for warning in warnings)]},
+        preview=delivered.preview.model_dump() if delivered.preview else None,
+        story={**given.story, "warnings": [*known, *(one.model_dump(mode="json") for one in delivered.warnings)]},
     )
 
 
@@ -219,26 +224,6 @@ def _expected(request: CheckedRequest, done: Completed) -> Expected:
         ratio=None if framed else request.ratio,  # a frame given may decide the shape
         durations=(float(request.duration), *([done.actual_duration] if done.actual_duration else [])),
     )
-
-
-def _earlier_attempts() -> Attempts:
-    details = activity.info().heartbeat_details
-    try:
-        return Attempts.model_validate(details[-1]) if details else Attempts()
-    except ValidationError:
-        return Attempts()
-
-
-def _stem(task_id: str) -> str:
-    """The task id as a file name, or a digest of it where it is none: it is the provider's word, not ours."""
-    if re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,79}", task_id):
-        return task_id
-    return f"task-{hashlib.sha256(task_id.encode()).hexdigest()[:16]}"
-
-
-def _token(given: DownloadInput) -> str:
-    """Tells apart unfinished files of runs that want the same name; the same for every attempt of one run."""
-    return hashlib.sha256(f"{activity.info().workflow_id}\0{given.task_id}".encode()).hexdigest()[:12]
 
 
 def _kept(message: str, given: DownloadInput) -> str:

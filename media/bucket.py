@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import timedelta
 from pathlib import Path
+from threading import Event
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -17,6 +18,7 @@ from obstore.exceptions import AlreadyExistsError, BaseError, PermissionDeniedEr
 from obstore.store import from_url
 
 from media.storage import BLOCK, Directory, Output, OutputUnavailable
+from media.transport import to_its_end
 
 if TYPE_CHECKING:
     from obstore.store import RetryConfig  # exists for type checkers only
@@ -51,26 +53,42 @@ class Bucket(Output):
                 await obstore.put_async(self._store, _MARKER, b"manxue-worker may write here\n", mode="create")
 
     async def put_new(self, file: Path, sha256: str, name: str) -> bool:
+        # A call that is cancelled leaves the parts of what it has begun, which cost money and are listed nowhere; one
+        # that fails takes them away. So it goes to its end, which comes soon when there is nothing more to upload.
+        stopped = Event()
+        return await to_its_end(asyncio.create_task(self._put_new(file, sha256, name, stopped)), stopped.set)
+
+    async def _put_new(self, file: Path, sha256: str, name: str, stopped: Event) -> bool:
         hidden = f".{sha256}.part"  # whoever else writes it at the same time writes the same bytes
+        large = (await asyncio.to_thread(file.stat)).st_size > _PART
         with self._explained(name):
             with suppress(FileNotFoundError, PermissionDeniedError):  # "denied" is said of nothing, too
                 await obstore.head_async(self._store, name)
                 return False
             try:
-                await obstore.put_async(self._store, hidden, file, chunk_size=_PART, max_concurrency=4)
+                blocks = _blocks(file, stopped)
+                await obstore.put_async(
+                    self._store, hidden, blocks, use_multipart=large, chunk_size=_PART, max_concurrency=4
+                )
+                if stopped.is_set():
+                    return False  # to nobody
                 await obstore.copy_async(self._store, hidden, name, overwrite=False)
             except AlreadyExistsError:
                 return False
             finally:
                 with suppress(BaseError, OSError):
                     await obstore.delete_async(self._store, hidden)
-        await asyncio.to_thread(file.unlink)
+        if not stopped.is_set():  # nobody would know what became of it
+            await asyncio.to_thread(file.unlink)
         return True
 
-    async def holds(self, name: str, file: Path, sha256: str) -> bool:
-        digest, size = hashlib.sha256(), (await asyncio.to_thread(file.stat)).st_size
+    async def holds(self, name: str, size: int, sha256: str) -> bool:
+        digest = hashlib.sha256()
         with self._explained(name):
-            if (await obstore.head_async(self._store, name))["size"] != size:
+            try:
+                if (await obstore.head_async(self._store, name))["size"] != size:
+                    return False
+            except FileNotFoundError:
                 return False
             for at in range(0, size, _PART):  # each in its own request, which alone must keep to the timeout
                 digest.update(await obstore.get_range_async(self._store, name, start=at, end=min(at + _PART, size)))
@@ -85,6 +103,14 @@ class Bucket(Output):
             yield
         except (BaseError, OSError) as error:
             raise OutputUnavailable(f"{self.uri(name)} cannot be written: {trouble(error)}") from None
+
+
+def _blocks(file: Path, stopped: Event) -> Iterator[bytes]:
+    with file.open("rb") as opened:
+        while block := opened.read(BLOCK):
+            if stopped.is_set():
+                raise InterruptedError("the upload was cancelled")
+            yield block
 
 
 def trouble(error: Exception) -> str:

@@ -50,6 +50,7 @@ class _ForkServer:
         os.set_blocking(wake, False)
         signal.signal(signal.SIGCHLD, lambda *_: None)  # the default would not be written to the pipe
         signal.set_wakeup_fd(wake)
+        signal.signal(signal.SIGINT, signal.SIG_DFL)  # by Python's own, a process would end as by its file's fault
         self._selector.register(self._jobs, EVENT_READ)
         self._selector.register(self._ended, EVENT_READ)
 

@@ -20,6 +20,10 @@ from media.confined import REQUEST, STATUS
 _SCRIPT = str(Path(__file__).with_name("confined.py"))
 _ENVIRONMENT = ("PATH", "PYTHONPATH", "PYTHONHOME", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH")
 """All that the process is told: no key, no credentials."""
+_FROM_OUTSIDE = tuple(
+    -number for number in (signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT)
+)
+"""Exit codes of a process that somebody else has ended: no file brings them about."""
 _FULL = 0.01
 """Seconds until a fork server that is still starting may have taken a request."""
 
@@ -61,7 +65,8 @@ class ConfinedProcess:
             raise await self._end() from None
 
     async def _end(self) -> Exception:
-        if await _exit_code(self._control) in (None, -signal.SIGKILL):
+        code = await _exit_code(self._control)
+        if code is None or code in _FROM_OUTSIDE:
             return NotConfined("the process that reads it was killed, perhaps because the machine has no memory left")
         return LimitsBroken()
 

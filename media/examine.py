@@ -2,13 +2,15 @@
 input, with `pictures` as its argument where they are wanted.
 
 It says, each with a count of bytes before the content: `F` and the facts as JSON, or `I` and why it is no video; then,
-if they are wanted, `P` and the poster and `S` and the contact sheet, or `X` and why there are none.
+if they are wanted, `P` and the poster and `S` and the contact sheet, or `X` and why there are none. `U` and why, in
+place of the facts, when the disk does not give the file's bytes: that is no word about the video.
 """
 
 import json
 import struct
 import sys
 from dataclasses import dataclass, field
+from io import FileIO
 from typing import Any
 
 import av
@@ -29,6 +31,22 @@ _SLACK = 0.5
 """Seconds that may be missing at the end."""
 
 
+class _Watched:
+    """A file that remembers what kept it from being read: FFmpeg takes that for the file's end."""
+
+    def __init__(self, file: FileIO) -> None:
+        self._file = file
+        self.seek, self.tell = file.seek, file.tell
+        self.error: OSError | None = None
+
+    def read(self, size: int) -> bytes:
+        try:
+            return self._file.read(size)
+        except OSError as error:
+            self.error = error
+            raise
+
+
 class _NoVideo(Exception):
     """The file is no video, or not whole."""
 
@@ -45,21 +63,23 @@ class _Read:
 
 def main(arguments: list[str]) -> None:
     """Read it, and draw it."""
-    with open(0, "rb", buffering=0) as file:
+    with open(0, "rb", buffering=0) as opened:
+        file = _Watched(opened)
         try:
             container = av.open(file, "r", container_options=_OPENING)
             stream = _stream(container)
             read = _read_packets(container, stream)
-            _say(b"F", json.dumps(_facts(container, stream, read)).encode())
+            kind, said = b"F", json.dumps(_facts(container, stream, read))
         except MemoryError:
             raise  # which ends the process: what a file takes too much of is no word of FFmpeg's
-        except (av.FFmpegError, ValueError, ArithmeticError) as error:
-            _say(b"I", f"the file cannot be read as a video: {_reason(error)}".encode())
-            return
+        except (av.FFmpegError, ValueError, ArithmeticError, OSError) as error:
+            kind, said = b"I", f"the file cannot be read as a video: {_reason(error)}"
         except _NoVideo as error:
-            _say(b"I", str(error).encode())
-            return
-        if "pictures" in arguments:
+            kind, said = b"I", str(error)
+        if file.error:
+            kind, said = b"U", _reason(file.error)
+        _say(kind, said.encode())
+        if kind == b"F" and "pictures" in arguments:
             _draw(container, stream, read)
 
 

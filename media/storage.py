@@ -13,6 +13,9 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from uuid import uuid4
+
+from media.transport import to_its_end
 
 BLOCK = 1024 * 1024
 _NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.ENOSYS)
@@ -45,17 +48,23 @@ class Output(ABC):
         """Move a finished local file to `name`; False, changing nothing, when something exists there."""
 
     @abstractmethod
-    async def holds(self, name: str, file: Path, sha256: str) -> bool:
-        """Whether what exists under `name` has the bytes of this local file, whose digest is given."""
+    async def holds(self, name: str, size: int, sha256: str) -> bool:
+        """Whether a file exists under `name` that has so many bytes, with this digest."""
 
     @abstractmethod
     def uri(self, name: str) -> str:
         """The address of `name`, without any signature."""
 
+    def local(self, name: str) -> Path | None:
+        """Where `name` can be read as a file of this machine; None where it cannot."""
+        return None
+
     async def deliver_bytes(self, content: bytes, names: tuple[str, ...]) -> str:
         """Write a small file under the first of `names` that is free or holds the same, and return that name."""
-        file = await asyncio.to_thread(_written, self.scratch, content)
+        file = self.scratch / f".{uuid4().hex}.part"
         try:
+            # To its end, also when cancelled: what it writes afterwards nobody would remove.
+            await to_its_end(asyncio.create_task(asyncio.to_thread(_write, file, content)))
             return await self.deliver(file, hashlib.sha256(content).hexdigest(), names)
         except BaseException:
             await asyncio.to_thread(file.unlink, missing_ok=True)
@@ -66,7 +75,7 @@ class Output(ABC):
         for name in names:
             if await self.put_new(file, sha256, name):
                 return name
-            if await self.holds(name, file, sha256):
+            if await self.holds(name, (await asyncio.to_thread(file.stat)).st_size, sha256):
                 await asyncio.to_thread(file.unlink)
                 return name
         raise OutputUnavailable(f"{self.uri(names[-1])} exists already with other content; it was not overwritten")
@@ -83,10 +92,21 @@ class Directory(Output):
         await asyncio.to_thread(self._try)
 
     def _try(self) -> None:
+        """All that a download and its delivery will ask of the file system, which may know no locks, with no bytes."""
         try:
             self._path.mkdir(parents=True, exist_ok=True)
-            with tempfile.TemporaryFile(dir=self._path):
-                pass
+            with tempfile.TemporaryDirectory(dir=self._path, prefix=".", suffix=".try") as folder:
+                file, target = Path(folder) / "file", Path(folder) / "target"
+                with file.open("xb") as opened:
+                    fcntl.flock(opened, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                try:
+                    os.link(file, target)
+                except OSError as error:
+                    if error.errno not in _NO_LINKS:
+                        raise
+                    with self._locked() as directory:
+                        file.rename(target)
+                        os.fsync(directory)
         except OSError as error:
             raise OutputUnavailable(f"{self._path} cannot be written: {error.strerror}") from error
 
@@ -111,8 +131,7 @@ class Directory(Output):
     def _rename(self, file: Path, target: Path) -> bool:
         """Look and rename are two steps: the lock keeps apart the workers that share it, those of one machine."""
         try:
-            with self._opened() as directory:
-                fcntl.flock(directory, fcntl.LOCK_EX)
+            with self._locked() as directory:
                 if os.path.lexists(target):
                     return False
                 file.rename(target)
@@ -129,11 +148,18 @@ class Directory(Output):
         finally:
             os.close(handle)
 
-    async def holds(self, name: str, file: Path, sha256: str) -> bool:
+    @contextmanager
+    def _locked(self) -> Iterator[int]:
+        with self._opened() as directory:
+            fcntl.flock(directory, fcntl.LOCK_EX)
+            yield directory
+
+    async def holds(self, name: str, size: int, sha256: str) -> bool:
         def same() -> bool:
             try:
-                with (self._path / name).open("rb") as other:
-                    return hashlib.file_digest(other, "sha256").hexdigest() == sha256
+                with (self._path / name).open("rb") as file:
+                    same_size = os.fstat(file.fileno()).st_size == size
+                    return same_size and hashlib.file_digest(file, "sha256").hexdigest() == sha256
             except OSError:
                 return False  # a directory, a link to nowhere, or somebody else's
 
@@ -142,16 +168,17 @@ class Directory(Output):
     def uri(self, name: str) -> str:
         return (self._path / name).as_uri()
 
+    def local(self, name: str) -> Path:
+        return self._path / name
 
-def _written(folder: Path, content: bytes) -> Path:
-    """A new file under a hidden name, on the disk."""
+
+def _write(file: Path, content: bytes) -> None:
+    """A new file, on the disk."""
     try:
-        with tempfile.NamedTemporaryFile(dir=folder, prefix=".", suffix=".part", delete=False) as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        path = Path(file.name)
-        path.chmod(0o644)
+        with file.open("xb") as opened:
+            opened.write(content)
+            opened.flush()
+            os.fsync(opened.fileno())
+        file.chmod(0o644)
     except OSError as error:
-        raise OutputUnavailable(f"{folder} cannot be written: {error.strerror}") from error
-    return path
+        raise OutputUnavailable(f"{file.parent} cannot be written: {error.strerror}") from error

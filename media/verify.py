@@ -9,6 +9,7 @@ from typing import Annotated
 from pydantic import BaseModel, Field, ValidationError
 
 from media.confinement import ConfinedProcess, LimitsBroken, NotConfined, confined
+from media.storage import OutputUnavailable
 
 _DURATION_TOLERANCE = 0.5
 """Seconds. A live sample of 5 s had 5.04 s of video and 5.06 s of audio."""
@@ -79,16 +80,17 @@ class Verifier:
         self._turns = asyncio.Semaphore(_AT_ONCE)
 
     async def verify(self, path: Path, expected: Expected, *, pictures: bool = False) -> Verified:
-        """Check the file, and draw pictures of it. Raises VideoInvalid; NotConfined when it cannot be checked now."""
+        """Check the file, and draw pictures of it. Raises VideoInvalid; NotConfined and OutputUnavailable when it
+        cannot be checked now, which says nothing about it."""
         async with self._turns:
             with path.open("rb", buffering=0) as file:
                 async with confined(_PROGRAM, *["pictures"] * pictures, stdin=file) as process:
-                    facts = await _facts(process)
+                    facts = await _facts(process, path)
                     _compare(facts, expected)
                     return Verified(facts, await _pictures(process) if pictures else None)
 
 
-async def _facts(process: ConfinedProcess) -> VideoFacts:
+async def _facts(process: ConfinedProcess, path: Path) -> VideoFacts:
     try:
         async with asyncio.timeout(_PATIENCE):
             kind, content = await process.read(1), await process.block(_MOST_TEXT)
@@ -101,7 +103,10 @@ async def _facts(process: ConfinedProcess) -> VideoFacts:
         raise VideoInvalid(f"the file cannot be read as a video: {reason}") from None
     except ValidationError:
         raise VideoInvalid("the file cannot be read as a video: its size or length makes no sense") from None
-    raise VideoInvalid(content.decode(errors="replace"))
+    said = content.decode(errors="replace")
+    if kind == b"U":
+        raise OutputUnavailable(f"{path} cannot be read: {said}")
+    raise VideoInvalid(said)
 
 
 async def _pictures(process: ConfinedProcess) -> Pictures | str:

@@ -124,6 +124,23 @@ async def test_a_store_that_goes_down_before_the_upload_is_waited_for_with_the_f
     assert not kept.exists()
 
 
+async def test_a_video_in_the_store_waits_for_its_manifest_and_is_not_fetched_again(
+    runs: Runs, provider: Provider, store: ObjectStore, word: str
+) -> None:
+    handle = await runs.start(request=request(word), poll=FAST, output=f"s3://{BUCKET}/{word}/", name=word)
+    taken = [f"{word}.mp4.json", f"{word}.mp4-{handle.first_execution_run_id}.json"]
+    for name in taken:
+        store.at(word).put(name, b"somebody's")
+    await download_has_failed_with(handle, "exists already with other content")
+    provider.on_query[word] = lambda task: provider.status(task, "failed")  # there is no file any more
+    store.at(word).delete(taken)
+    result = await outcome(handle)
+    found = store.read(word)
+    assert hashlib.sha256(found[f"{word}.mp4"]).hexdigest() == result["video"]["sha256"]
+    assert json.loads(found[taken[0]])["video"] == result["video"]
+    assert provider.ranges[result["task_id"]] == [None]  # fetched once
+
+
 async def download_has_failed_with(handle: Handle, words: str) -> None:
     async with asyncio.timeout(30):
         while True:
@@ -189,6 +206,28 @@ async def test_a_delivery_that_a_crash_cut_off_ends_under_the_same_name(
         assert await output.deliver(file, sha256, ("a.mp4", "a-task.mp4")) == "a.mp4"
         assert not file.exists()
     assert store.read(word) == {"a.mp4": content}
+
+
+async def test_an_upload_that_is_cancelled_leaves_no_parts_in_the_store(
+    env: pytest.MonkeyPatch, store: ObjectStore, tmp_path: Path, word: str
+) -> None:
+    file = tmp_path / "finished.part"
+    with file.open("wb") as opened:
+        opened.truncate(600 * 1024**2)  # takes seconds
+    upload = asyncio.create_task(Bucket(f"s3://{BUCKET}/{word}", tmp_path).put_new(file, word, "a.mp4"))
+    async with asyncio.timeout(20), httpx.AsyncClient() as http:
+
+        async def in_parts() -> bool:
+            return word in (await http.get(f"{store.url}/{BUCKET}?uploads")).text
+
+        while not await in_parts():
+            await asyncio.sleep(0.02)
+        upload.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await upload
+        assert not await in_parts()
+    assert store.read(word) == {}
+    assert file.exists()
 
 
 @pytest.mark.parametrize(

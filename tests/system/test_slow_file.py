@@ -1,9 +1,14 @@
-"""One file that comes slowly on each connection, over several of them, by a real worker."""
+"""One file that comes slowly, or in two attempts, by a real worker."""
 
 import asyncio
 import random
+import threading
 from pathlib import Path
+from typing import Any
 
+from temporalio.api.common.v1 import WorkflowExecution
+from temporalio.api.enums.v1 import PendingActivityState
+from temporalio.api.workflowservice.v1 import PauseActivityRequest, UnpauseActivityRequest
 from temporalio.client import Client
 
 from tests.support.file_server import FileServer
@@ -43,6 +48,27 @@ async def test_a_worker_killed_while_five_connections_bring_a_file_is_followed_b
     assert server.most_open in (5, 6)  # the first is left before its end, which the server sees when the next has begun
     went_on = int(server.asked[before]["range"].removeprefix("bytes=").removesuffix("-"))
     assert went_on > 4 * MIB  # what had come in its turn is not fetched again
+
+
+async def test_a_paused_download_goes_on_at_its_byte(runs: Runs, provider: Provider, folder: Path, word: str) -> None:
+    full_speed = provider.drips[word] = threading.Event()
+    handle = await runs.start(request=request(word), poll=FAST, name=word)
+    service, namespace = runs.client.workflow_service, runs.client.namespace
+    execution = WorkflowExecution(workflow_id=handle.id)
+    async with asyncio.timeout(60):
+        while not come(folder, word):
+            await asyncio.sleep(0.05)
+        (pending,) = (await handle.describe()).raw_description.pending_activities
+        given: dict[str, Any] = {"namespace": namespace, "execution": execution, "id": pending.activity_id}
+        await service.pause_activity(PauseActivityRequest(**given))
+        while pending.state != PendingActivityState.PENDING_ACTIVITY_STATE_PAUSED:
+            await asyncio.sleep(0.1)
+            (pending,) = (await handle.describe()).raw_description.pending_activities
+    had = come(folder, word)
+    full_speed.set()
+    await service.unpause_activity(UnpauseActivityRequest(**given))
+    result = await outcome(handle)
+    assert provider.ranges[result["task_id"]] == [None, f"bytes={had}-"]
 
 
 def come(folder: Path, name: str) -> int:

@@ -20,6 +20,7 @@ from PIL import Image, ImageChops, ImageDraw, ImageStat
 
 import media.verify
 from media.confinement import NotConfined
+from media.storage import OutputUnavailable
 from media.verify import Expected, Pictures, Verified, Verifier, VideoInvalid
 from tests.support.media_server import audio, image, video
 from tests.support.processes import ROOT
@@ -297,12 +298,25 @@ async def test_pictures_that_cannot_be_drawn_leave_the_video_good(
     assert str(found.pictures).startswith(WITHOUT_PICTURES[program])
 
 
-async def test_a_process_that_is_killed_from_outside_or_cannot_begin_says_nothing_about_the_file(
+@pytest.mark.parametrize("number", ["SIGKILL", "SIGTERM", "SIGINT"])
+async def test_a_process_that_is_ended_from_outside_says_nothing_about_the_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: str
+) -> None:
+    stand_in(monkeypatch, tmp_path, "signal.pause()")
+    check = asyncio.create_task(verified(tmp_path, b""))
+    os.kill(await reader_of(), getattr(signal, number))
+    with pytest.raises(NotConfined, match=r"was killed|before it began"):
+        await check
+
+
+async def test_a_disk_that_does_not_give_the_bytes_says_nothing_about_the_file() -> None:
+    with pytest.raises(OutputUnavailable, match="/proc/self/mem cannot be read: Input/output error"):
+        await Verifier().verify(Path("/proc/self/mem"), ANY)  # the kernel's own place for that answer
+
+
+async def test_a_process_that_cannot_begin_says_nothing_about_the_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    stand_in(monkeypatch, tmp_path, "os.kill(os.getpid(), signal.SIGKILL)")
-    with pytest.raises(NotConfined, match="was killed"):
-        await verified(tmp_path, b"")
     monkeypatch.setattr(media.verify, "_PROGRAM", "a_module_that_is_not_there")
     with pytest.raises(NotConfined, match="before it began"):
         await verified(tmp_path, b"")
