@@ -29,7 +29,7 @@ demo: install ## Server, emulator and worker on this machine; two videos from re
 test: export PYTHONDONTWRITEBYTECODE = # where it is set, each of hundreds of processes compiles the code anew
 test: install ## Everything the project tests: lint, types, unit, workflow and system tests
 	@$(MAKE) --no-print-directory --jobs 2 --output-sync lint types browser typescript
-	$(BIN)/pytest -n 6 --maxschedchunk 6 # most system tests wait most of the time
+	$(BIN)/pytest -n 6 --maxschedchunk 2 # most system tests wait most of the time
 
 lint: install ## Ruff: rules and formatting
 	$(BIN)/ruff check .

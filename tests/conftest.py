@@ -12,8 +12,9 @@ from tests.support.receiver import Receiver
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The longest test first and the short ones last, so that no process of several waits for another at the end."""
-    items.sort(key=lambda item: (item.path.name != "test_soak.py", "unit" in item.path.parts))
+    """The longest tests first and the short ones last, so that no process of several waits for another at the end."""
+    longest = ("test_soak.py", "test_upgrade.py", "test_crashes.py", "test_submission.py", "test_polls.py")
+    items.sort(key=lambda item: (item.path.name not in longest, "unit" in item.path.parts))
 
 
 @pytest.fixture(scope="session")
