@@ -11,6 +11,7 @@ from benchmarks.picture import bars
 from benchmarks.section import Section, table
 from benchmarks.waiting_kinds import Bare, Kind, Ours
 from benchmarks.waiting_runs import Scene, Watched, scene
+from workflows.policies import LONGEST_PLAN, POLLS_AHEAD
 
 _MOST_BYTES = 120_000
 _LATE = {0.5: 1.0, 0.99: 3.0}
@@ -64,14 +65,15 @@ def _section(
         for name, watched in zip(names, all_watched, strict=True)
     ]
     heads = ["", "in the cache", "polls/s", "worker, ms", "server, ms", "late p50, s", "late p99, s", "idle cores"]
+    asked = 1 + min(POLLS_AHEAD, max(int(LONGEST_PLAN.total_seconds() / interval), 1))
     often = f" (the first {_FEW} every {_OFTEN:.0f} s)" if interval > _OFTEN else ""
     told = (
         f"{runs} runs on one worker, each polled about every {interval:.0f} s{often}, and as many of a workflow that "
         "has a timer and an activity for each poll, as the SDK's samples do it, and whose poll does nothing, on a "
         "worker and a server of their own at the same time. Ours have been checked and submitted before, and ask a "
-        "stand-in for the provider by HTTP, which says something new every 21st time, to each run at another "
-        "moment: so, as in the long run, a 21st of our polls begin with a timer and a workflow task, and the "
-        "others are attempts of one activity. Real servers (SQLite, write-ahead log, not synced), real processes. "
+        f"stand-in for the provider by HTTP, which says something new every {1 + POLLS_AHEAD}st time, to each run at "
+        f"another moment: so at most {asked} of our questions are attempts of one activity, before the next begin with "
+        "a timer and a workflow task. Real servers (SQLite, write-ahead log, not synced), real processes. "
         f"Memory is the proportional set size, for each run by its growth from {_FEW} runs to all. Late is a poll "
         "that begins after it was due: by a timer, or, in ours, at a moment in the input of the activity. When it "
         "begins, the history says; of ours, the stand-in, when it has been asked. Then both workers are killed and "
@@ -80,8 +82,16 @@ def _section(
     )
     ratio = roomy[0].per_poll(roomy[0].worker) / roomy[1].per_poll(roomy[1].worker)
     pictures = [
-        bars("in_flight_memory", "Memory for each waiting run", "kB", _labelled([size / 1e3 for size in each]), 120),
-        bars("in_flight_processor", "Worker, each poll", "ms", _labelled([w.per_poll(w.worker) for w in roomy])),
+        bars(
+            f"in_flight_{runs}_memory",
+            "Memory for each waiting run",
+            "kB",
+            _labelled([size / 1e3 for size in each]),
+            120,
+        ),
+        bars(
+            f"in_flight_{runs}_processor", "Worker, each poll", "ms", _labelled([w.per_poll(w.worker) for w in roomy])
+        ),
     ]
     parts = [
         told,

@@ -73,7 +73,7 @@ class Ours:
         self._provider.start()
 
     def _answer(self, task: Task) -> dict[str, Any]:
-        """Every 21st answer is news, at another time for each run, so that a 21st of the questions begin a poll."""
+        """One of as many answers as a poll asks for is news, at another time for each run."""
         number = int(task.body["prompt"].split()[1])
         self._asked[number].append(time.time())
         percent = (20, 40)[(task.queries + number) // (1 + POLLS_AHEAD) % 2]
