@@ -1,8 +1,7 @@
 """Child processes that end with the tests, whatever happens to the tests."""
 
-import ctypes
 import os
-import signal
+import shutil
 import socket
 import subprocess
 import sys
@@ -23,12 +22,9 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-_LIBC = ctypes.CDLL(None)
-_PR_SET_PDEATHSIG = 1
-
-
-def _die_with_parent() -> None:
-    _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+_WITH_PARENT = ["setpriv", "--pdeathsig", "KILL"] if shutil.which("setpriv") else []
+"""Makes the command end when this process does, be it by SIGKILL; a program of util-linux. Not by `preexec_fn`: between
+fork and exec Python lets go of what other threads had, which FFmpeg's libraries can wait in for ever."""
 
 
 def spawn(
@@ -41,13 +37,12 @@ def spawn(
     """Start a process whose output goes to `log`."""
     with log.open("ab") as output:
         return subprocess.Popen(
-            command,
+            [*_WITH_PARENT, *command],
             stdin=stdin,
             stdout=output,
             stderr=output,
             env=env,
             cwd=cwd,
-            preexec_fn=_die_with_parent,  # noqa: PLW1509 - one system call, loaded beforehand: safe beside threads
             start_new_session=True,
         )
 
