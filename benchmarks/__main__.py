@@ -54,10 +54,10 @@ def main() -> int:
     sections = _written()
     short = []
     for name in wanted:
-        print(f"{name} ...", end=" ", file=sys.stderr, flush=True)
+        print(f"{name} ...", file=sys.stderr)
         begun = time.monotonic()
         section = (BENCHMARKS | BY_NAME_ONLY)[name]()
-        print(f"{time.monotonic() - begun:.0f} s", file=sys.stderr)
+        print(f"{name}: {time.monotonic() - begun:.0f} s", file=sys.stderr)
         sections[name] = section.text
         short += section.short
     parts = [_TITLE + f"\n{head}\n", *(f"## {name}\n\n{text.strip()}\n" for name, text in sections.items())]
