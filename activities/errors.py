@@ -49,7 +49,8 @@ def from_provider(
     """The provider's answer to an idempotent call as a failure; a definite no becomes the type `refused`.
 
     `details[0]` holds `retry_after` in seconds where the provider asked for a wait. With `waits`, Temporal tries the
-    activity again after it; without, the workflow is to wait, which knows its deadline and who is asking meanwhile.
+    activity again after it; without, the workflow is to wait, which knows its deadline and who is asking meanwhile, and
+    a 429 is not repeated at once.
     Without `retried`, Temporal never tries it again.
     """
     wait = {"retry_after": error.retry_after} if error.retry_after is not None else {}
@@ -65,7 +66,7 @@ def from_provider(
         case NotSent():
             kind, again = NOT_SENT, True
         case RateLimited():
-            kind, again = RATE_LIMITED, True
+            kind, again = RATE_LIMITED, waits
         case _:
             kind, again = NO_ANSWER, True
     asked = error.retry_after is not None

@@ -15,7 +15,7 @@ from activities.errors import from_provider, not_finished
 from activities.heartbeat import heartbeating
 from manxue.answers import Completed, Failed, Processing, Queued, TaskStatus, Unrecognized
 from manxue.client import ManxueClient
-from manxue.errors import ManxueError, RateLimited
+from manxue.errors import ManxueError
 
 _NOTABLE = 10.0
 """Percentage points that a render must have come further for its run to be told before the last question."""
@@ -74,8 +74,7 @@ class Poll:
             async with heartbeating():
                 status = await self._manxue.query(task_id)
         except ManxueError as error:
-            retried = further is None and not isinstance(error, RateLimited)
-            raise from_provider(error, waits=False, retried=retried) from None
+            raise from_provider(error, waits=False, retried=further is None) from None
         answer = _answer(status)
         info = activity.info()
         answer.asked_at = info.started_time
