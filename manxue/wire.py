@@ -31,15 +31,16 @@ def read_created(answer: Any) -> CreatedTask:
 
     Raises Refused (or a kind of it) for a definite no, UnknownOutcome for anything that is neither yes nor no, or both.
     """
-    data = answer.get("data") if isinstance(answer, dict) else None
-    project = data.get("projectId") if isinstance(data, dict) else None
-    given = (project, answer.get("id")) if isinstance(answer, dict) else ()
+    if not isinstance(answer, dict):
+        raise _neither("no task id and is no refusal either")
+    data = answer.get("data")
+    given = (data.get("projectId") if isinstance(data, dict) else None, answer.get("id"))
     task_id = next((str(value) for value in given if _is_id(value)), None)
-    failed = isinstance(answer, dict) and _word(answer.get("status")) == "failed"
+    failed = _word(answer.get("status")) == "failed"
     if task_id and not failed and code_of(answer) not in (0, None):
         raise _neither(f"the code {code_of(answer)}, as a refusal has, and the task id {task_id!r}")
     _raise_for_code(answer)
-    if failed or (isinstance(answer, dict) and task_id is None and answer.get("id", "") is None):
+    if failed or (task_id is None and answer.get("id", "") is None):
         raise refusal(f"the provider refused the task: {said_in(answer) or 'no reason given'}", None)
     if task_id is None:
         raise _neither("no task id and is no refusal either")

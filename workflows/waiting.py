@@ -62,8 +62,8 @@ class Waiting:
             with suppress(TimeoutError):  # the ordinary case: nobody cut the wait short
                 await workflow.wait_condition(lambda: state.poll_requested, timeout=wait, timeout_summary=summary)
         planned = not state.poll_requested
-        until = min(self._journal.deadline, workflow.now() + LONGEST_PLAN)
-        ahead = [moment for number, moment in enumerate(further) if moment < until or number == 0]
+        until = workflow.now() + LONGEST_PLAN
+        ahead = [*further[:1], *(moment for moment in further[1:] if moment < until)]
         state.polls_ahead = [moment for moment in ahead if planned and moment < self._journal.deadline]
         state.next_poll_at, state.poll_requested = None, False
 
