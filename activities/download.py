@@ -10,10 +10,10 @@ from temporalio import activity
 
 from activities.attempts import Attempts, Delivered, earlier_attempts
 from activities.errors import NO_ANSWER, final, from_provider, passing
+from activities.file_names import unfinished_name, video_names
 from activities.heartbeat import heartbeating
 from activities.manifest import manifest
 from activities.metrics import bytes_downloaded
-from activities.names import unfinished_name, video_names
 from activities.sidecars import Preview, deliver_manifest, deliver_pictures
 from activities.unfinished import unfinished
 from manxue.answers import Completed, Failed
