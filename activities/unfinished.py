@@ -8,8 +8,8 @@ from pathlib import Path
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
+from media.cancellation import to_its_end
 from media.partial_file import PartialFile
-from media.transport import to_its_end
 
 
 @asynccontextmanager

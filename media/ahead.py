@@ -19,13 +19,14 @@ from typing import Self
 
 import httpx
 
+from media.cancellation import to_its_end
 from media.fetch import Fetcher
 from media.guard import FetchFailed, FetchRefused
 from media.partial_file import PartialFile
 from media.ranges import continues, strong
 from media.receiving import receive_all
 from media.storage import BLOCK
-from media.transport import connection_of, to_its_end
+from media.transport import connection_of
 
 _HELPERS = 4
 _WATCHED_SECONDS = 0.5

@@ -17,8 +17,8 @@ import obstore
 from obstore.exceptions import AlreadyExistsError, BaseError, PermissionDeniedError, UnauthenticatedError
 from obstore.store import from_url
 
+from media.cancellation import to_its_end
 from media.storage import BLOCK, Directory, Output, OutputUnavailable
-from media.transport import to_its_end
 
 if TYPE_CHECKING:
     from obstore.store import RetryConfig  # exists for type checkers only

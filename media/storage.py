@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from uuid import uuid4
 
-from media.transport import to_its_end
+from media.cancellation import to_its_end
 
 BLOCK = 1024 * 1024
 _NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.ENOSYS)

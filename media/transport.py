@@ -17,6 +17,7 @@ from typing import Any, TypeVar
 import h11
 import httpx
 
+from media.cancellation import to_its_end
 from media.guard import AddressGuard, Resolve
 
 T = TypeVar("T")
@@ -27,23 +28,6 @@ _MOST_CONNECTIONS = 140
 _MOST_HEAD = 100 * 1024
 """Bytes."""
 _PIECE = 64 * 1024
-
-
-async def to_its_end(running: asyncio.Future[T], hurry: Callable[[], None] = lambda: None) -> T:
-    """Wait for it even when cancelled, then with `hurry`: two threads must never write to one file."""
-    cancelled: asyncio.CancelledError | None = None
-    while not running.done():
-        try:
-            await asyncio.wait({running})
-        except asyncio.CancelledError as error:
-            cancelled = error
-            hurry()
-    failure = running.exception()
-    if cancelled:
-        raise cancelled
-    if failure:
-        raise failure
-    return running.result()
 
 
 class Connection:
