@@ -1,7 +1,6 @@
 """TLS of the fetch guard: the name is verified at the checked address, and only plain text reaches the file."""
 
 import asyncio
-import datetime
 import ipaddress
 import random
 import socket
@@ -13,10 +12,7 @@ from pathlib import Path
 
 import httpx
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
+import trustme
 
 import media.transport
 from media.download import download
@@ -30,20 +26,10 @@ CONTENT = random.Random(3).randbytes(20_000_000)
 
 @pytest.fixture
 def certificate(tmp_path: Path) -> Path:
-    """For `files.example`, with its key."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "files.example")])
-    now = datetime.datetime.now(datetime.UTC)
-    made = (
-        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
-        .not_valid_before(now - datetime.timedelta(days=1))
-        .not_valid_after(now + datetime.timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName("files.example")]), critical=False)
-        .sign(key, hashes.SHA256())
-    )
-    form = (serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-    path = tmp_path / "certificate.pem"
-    path.write_bytes(key.private_bytes(*form) + made.public_bytes(serialization.Encoding.PEM))
+    """For `files.example`, with its key and its authority."""
+    authority, path = trustme.CA(), tmp_path / "certificate.pem"
+    authority.issue_cert("files.example").private_key_and_cert_chain_pem.write_to_path(str(path))
+    authority.cert_pem.write_to_path(str(path), append=True)
     return path
 
 
