@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import Callable
 from contextlib import suppress
-from datetime import timedelta
 from typing import Any
 
 from starlette.responses import JSONResponse, Response
@@ -299,14 +298,14 @@ async def _killed(on: Stage, word: str, point: str) -> None:
 
 
 async def upgraded(on: Stage, word: str) -> None:
-    """A run of a versioned worker, which moves to the next version at its next poll."""
+    """A run of a versioned worker, which moves to the next version when its poll has asked all that it plans."""
     rendering(on, word)
     await on.version(word, "first")
     handle = await on.render(word, queue=word)
     await until_phase(handle, "rendering")
     await on.version(word, "second")
     before = (await handle.describe()).run_id
-    async with asyncio.timeout(timedelta(seconds=60).total_seconds()):
+    async with asyncio.timeout(140):
         while (await handle.describe()).run_id == before:
             await asyncio.sleep(0.2)
     del on.provider.on_query[f"[{word}]"]
