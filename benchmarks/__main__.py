@@ -16,6 +16,7 @@ from benchmarks import (
     machine,
     noticing,
     orchestration,
+    overdue,
     probing,
     start_stop,
 )
@@ -36,6 +37,7 @@ BENCHMARKS: dict[str, Callable[[], Section]] = {
 BY_NAME_ONLY: dict[str, Callable[[], Section]] = {
     "in_flight_2000": in_flight.run_2000,
     "in_flight_10000": in_flight.run_10000,
+    "overdue": overdue.run,
     "leak": leak.run,
     "download_4g": download.run_large,
 }
