@@ -2,7 +2,7 @@
 
 import hashlib
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from manxue.account import account_digest
 
@@ -36,9 +36,9 @@ class Limits(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
-    max_in_flight: int | None = None
+    max_in_flight: int | None = Field(default=None, ge=1)
     """Renders that the provider has accepted, or may have, and that are not finished."""
-    submits_per_second: float | None = None
+    submits_per_second: float | None = Field(default=None, gt=0, allow_inf_nan=False)
     """Create calls of the whole fleet."""
 
     def __bool__(self) -> bool:
@@ -50,9 +50,9 @@ class Ask(BaseModel):
     """A run's wish to send a create call."""
 
     workflow_id: str
-    ticket: float
+    ticket: float = Field(allow_inf_nan=False)
     """When the run first asked, Unix seconds; tells it from other runs under the same workflow id."""
-    number: int = 1
+    number: int = Field(default=1, ge=1)
     """Of the create call: a later one of the same ticket keeps its slot and waits for the rate alone."""
     tenant: str = ""
     priority: int = UNSAID_PRIORITY

@@ -1,8 +1,9 @@
 """What an `AdmitRenders` execution knows and carries over, and its decisions: pure functions of it and of the time."""
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from heapq import heapify, heapreplace
 from typing import NamedTuple
 
 from pydantic import BaseModel
@@ -11,8 +12,11 @@ from manxue.admission import Admitted, Ask, InFlight, Leave, Limits, Overview, Q
 from workflows.fair_queue import in_order
 from workflows.token_bucket import TokenBucket
 
-MOST_WAITING = 5_000
-"""In the state, whose size Temporal limits. Who finds no room asks again until there is some."""
+MOST_WAITING, MOST_BYTES = 5_000, 1_000_000
+"""Runs in the queue, and what they and the slots take in the state as JSON, of which Temporal takes 2 MiB. Who finds no
+room asks again until there is some."""
+_BYTES_EACH = 160
+"""Beside the names in it."""
 TASK_PATIENCE, UNKNOWN_PATIENCE = 24 * 3600.0, 30 * 60.0
 """Seconds that a slot is kept for a render that nobody waits for: as long as the provider calls it unfinished, but not
 for ever; and where nobody knows whether there is one."""
@@ -65,8 +69,11 @@ class AdmissionState(BaseModel):
     untold: list[Grant] = []
     """Decided, and not told yet."""
 
-    def ask(self, ask: Ask, now: float) -> Grant | None:
-        """Enqueue; where it was admitted already, say so again."""
+    def ask(self, ask: Ask, now: float, *, one_by_one: bool = False) -> Grant | None:
+        """Enqueue; where it was admitted already, say so again.
+
+        With `one_by_one` there is no `drop` afterwards, as in histories from before it.
+        """
         self.limits = ask.limits
         holder = self.holders.get(ask.workflow_id)
         if holder and holder.ticket != ask.ticket:
@@ -74,9 +81,27 @@ class AdmissionState(BaseModel):
             holder.ticket, holder.number, holder.left_at, holder.task_id = ask.ticket, 0, None, None
         if holder and ask.number <= holder.number:
             return Grant(ask.workflow_id, Admitted(ticket=ask.ticket, number=ask.number))
-        if ask.workflow_id in self.waiting or self._has_room_for(ask.tenant):
+        if not one_by_one or ask.workflow_id in self.waiting or self._has_room_for(ask.tenant):
             self.waiting[ask.workflow_id] = Waiter(**ask.model_dump(exclude={"limits"}))
         return None
+
+    def drop(self) -> None:
+        """Down to what there is room for: the last ones of the tenant that has most of them give way to others."""
+        most = MOST_BYTES - sum(_bytes_of(holder) for holder in self.holders.values())
+        size = sum(_bytes_of(waiter) for waiter in self.waiting.values())
+        if len(self.waiting) <= MOST_WAITING and size <= most:
+            return
+        tenants: dict[str, list[Waiter]] = defaultdict(list)
+        for waiter in sorted(self.waiting.values(), key=lambda w: (w.workflow_id not in self.holders, w.ticket)):
+            tenants[waiter.tenant].append(waiter)
+        fullest = [(-len(waiters), tenant) for tenant, waiters in tenants.items()]
+        heapify(fullest)
+        while self.waiting and (len(self.waiting) > MOST_WAITING or size > most):
+            tenant = fullest[0][1]
+            last = tenants[tenant].pop()
+            heapreplace(fullest, (-len(tenants[tenant]), tenant))
+            size -= _bytes_of(last)
+            del self.waiting[last.workflow_id]
 
     def leave(self, leave: Leave, now: float) -> None:
         """Out of the queue; and the slot is free, unless the render goes on."""
@@ -194,3 +219,7 @@ class AdmissionState(BaseModel):
             tenant=waiter.tenant,
             since=before.since if before else now,
         )
+
+
+def _bytes_of(entry: Waiter | Holder) -> int:
+    return _BYTES_EACH + 2 * len(entry.workflow_id.encode()) + len(entry.tenant.encode())

@@ -10,7 +10,7 @@ from datetime import timedelta
 from pydantic import ValidationError
 from temporalio import workflow
 from temporalio.common import VersioningBehavior
-from temporalio.exceptions import ActivityError, FailureError, is_cancelled_exception
+from temporalio.exceptions import ActivityError, ApplicationError, FailureError, is_cancelled_exception
 
 from activities.admission_upkeep import SlotHolder, earlier_admission, left_slots
 from activities.errors import NOT_FOUND
@@ -47,6 +47,7 @@ _SHORTEST_WAIT = 0.25
 """Seconds, for the rate: several are admitted at once rather than each by a timer of its own."""
 _FINISHED = ("completed", "completed_without_url", "failed")
 _POLLS_AT_ONCE = 10
+_DROPS = "the-queue-is-cut-once-for-all-who-asked"
 
 
 # A wrong argument must end the execution instead of failing its tasks for ever.
@@ -64,6 +65,7 @@ class AdmitRenders:
         self._inbox: list[Ask | Leave] = []
         self._ended: set[tuple[str, float]] = set()
         """Slots whose renders are over, as the provider said."""
+        self._drops = self._knows = False
         self._look: asyncio.Task[None] | None = None
         self._next_look = 0.0
         self._empty_since = workflow.time()
@@ -71,8 +73,10 @@ class AdmitRenders:
     @workflow.run
     async def run(self, continued: AdmissionState | None = None) -> None:
         """Ends when nobody has asked for an hour and nobody holds a slot."""
+        self._drops = workflow.patched(_DROPS)
         if continued is None:
             await self._remember()
+        self._knows = True
         while True:
             self._decide()
             # Before anything is awaited: under load there is always something in the inbox after it.
@@ -95,8 +99,10 @@ class AdmitRenders:
             message = self._inbox.pop(0)
             if isinstance(message, Leave):
                 state.leave(message, now)
-            elif grant := state.ask(message, now):
+            elif grant := state.ask(message, now, one_by_one=not self._drops):
                 state.untold.append(grant)
+        if self._drops:
+            state.drop()
         while self._ended:
             workflow_id, ticket = self._ended.pop()
             if (holder := state.holders.get(workflow_id)) and holder.ticket == ticket:
@@ -211,14 +217,16 @@ class AdmitRenders:
         return admission_details(self._state.overview(), workflow.now())
 
     @workflow.signal(name=ASK_SIGNAL, description="A run wants to send a create call: an Ask")
-    def ask(self, ask: Ask) -> None:
-        """Repeating it changes nothing."""
-        self._inbox.append(ask)
+    def ask(self, ask: Ask | None = None) -> None:
+        """Repeating it changes nothing, and neither does null. What else is no Ask, the SDK drops."""
+        if ask:
+            self._inbox.append(ask)
 
     @workflow.signal(name=LEAVE_SIGNAL, description="A run no longer waits, or its render is over: a Leave")
-    def leave(self, leave: Leave) -> None:
+    def leave(self, leave: Leave | None = None) -> None:
         """Free the slot, or keep it for a render that nobody waits for."""
-        self._inbox.append(leave)
+        if leave:
+            self._inbox.append(leave)
 
     @workflow.query(name=QUEUE_QUERY, description="Who waits, in order, as a Queue")
     def queue(self) -> Queue:
@@ -232,5 +240,7 @@ class AdmitRenders:
 
     @workflow.query(name=STATE_QUERY, description="All that it knows, for the execution that follows a terminated one")
     def state(self) -> AdmissionState:
-        """All that it knows."""
+        """All that it knows. Fails before it knows what the one before it did."""
+        if not self._knows:
+            raise ApplicationError("it does not know yet what the execution before it knew")
         return self._state

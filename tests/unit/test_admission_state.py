@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from manxue.admission import Ask, Leave, Limits
-from workflows.admission_state import MOST_WAITING, UNKNOWN_PATIENCE, AdmissionState
+from workflows.admission_state import MOST_BYTES, MOST_WAITING, UNKNOWN_PATIENCE, AdmissionState
 from workflows.token_bucket import TokenBucket, burst
 
 TWO = Limits(max_in_flight=2)
@@ -94,13 +94,35 @@ def test_the_queue_is_bounded_and_a_tenant_that_fills_it_keeps_no_other_out() ->
     state = full("a", "b")
     for number in range(MOST_WAITING + 5):
         state.ask(ask(f"r{number}", 10.0 + number, tenant="greedy"), 0.0)
+    state.drop()
     assert len(state.waiting) == MOST_WAITING
     state.ask(ask("m", 9e9, tenant="modest"), 1.0)
+    state.drop()
     assert len(state.waiting) == MOST_WAITING
     assert f"r{MOST_WAITING - 1}" not in state.waiting  # the last of those; it asks again
     state.leave(Leave(workflow_id="a", ticket=0.0), 1.0)
     state.leave(Leave(workflow_id="b", ticket=1.0), 1.0)
     assert admitted(state) == ["r0", "m"]
+
+
+def test_nobody_is_asked_to_give_way_by_a_tenant_that_has_as_many() -> None:
+    state = full("a", "b")
+    for number in range(MOST_WAITING):
+        state.ask(ask(f"r{number}", float(number), tenant="ab"[number % 2]), 0.0)
+    for number in range(MOST_WAITING):
+        state.ask(ask(f"s{number}", 1e9 + number, tenant="ab"[number % 2]), 0.0)
+    state.drop()
+    assert state.waiting.keys() == {f"r{number}" for number in range(MOST_WAITING)}
+
+
+def test_long_workflow_ids_make_no_state_that_is_too_large_to_be_carried_over() -> None:
+    state = full("a", "b")
+    for number in range(MOST_WAITING):
+        state.ask(ask(f"{number:04}" + "ä" * 300, 10.0 + number, tenant="ä" * 32), 0.0)
+    state.drop()
+    assert 500 < len(state.waiting) < MOST_WAITING
+    assert len(state.model_dump_json().encode()) < MOST_BYTES
+    assert next(iter(state.waiting)).startswith("0000")
 
 
 def test_it_survives_the_way_through_json() -> None:
