@@ -12,7 +12,7 @@ from temporalio.client import WorkflowExecution, WorkflowExecutionStatus, Workfl
 from temporalio.common import SearchAttributeKey
 from temporalio.service import RPCError, RPCStatusCode
 
-from activities.earlier_submissions import submissions_of
+from activities.earlier_submissions import earlier_submissions, submissions_of
 from activities.not_found import is_gone
 from activities.submit import NOTHING_BOUGHT
 from activities.visibility import quoted
@@ -60,9 +60,14 @@ async def _left(holder: SlotHolder) -> Leave | None:
             return free
         if task_id:
             return free.model_copy(update={"task_id": task_id})
-        # Terminated around its create call: what it bought, or may have, is in its history alone.
-        bought = await submissions_of(client, run.id, run.run_id, NOTHING_BOUGHT)
-        return free.model_copy(update={"task_id": bought.task_id, "unknown": bought.unknown > 0})
+        # Terminated around its create call: what it bought, or may have, is in its history alone. Or the run before
+        # it has bought, which it was reset from or has the workflow id of.
+        bought = [
+            await submissions_of(client, run.id, run.run_id, NOTHING_BOUGHT),
+            *await earlier_submissions(client, run.id, run.run_id, [], NOTHING_BOUGHT),
+        ]
+        task_id = next((one.task_id for one in bought if one.task_id), None)
+        return free.model_copy(update={"task_id": task_id, "unknown": any(one.unknown for one in bought)})
     except RPCError as error:
         if not is_gone(error):
             raise
@@ -75,25 +80,33 @@ async def earlier_admission() -> dict[str, Any] | None:
     info = activity.info()
     client, workflow_id = activity.client(), info.workflow_id or ""
     try:
-        last = await _last(workflow_id, info.workflow_run_id or "")
-        if last is None or last.status is WorkflowExecutionStatus.COMPLETED:
-            return None
-        state: dict[str, Any] = await client.get_workflow_handle(workflow_id, run_id=last.run_id).query(STATE_QUERY)
-    except WorkflowQueryFailedError:
-        return None
+        for ended in await _earlier(workflow_id, info.workflow_run_id or ""):
+            if ended.status is WorkflowExecutionStatus.COMPLETED:
+                return None
+            handle = client.get_workflow_handle(workflow_id, run_id=ended.run_id)
+            try:
+                state: dict[str, Any] = await handle.query(STATE_QUERY)
+                return state
+            except WorkflowQueryFailedError:
+                pass
+            except RPCError as error:
+                if error.status is not RPCStatusCode.FAILED_PRECONDITION:
+                    raise
+            # It was ended before it knew itself what came before it, or its history cannot be replayed: the one before
+            # it knows at least what it began with.
     except RPCError as error:
         if error.status is RPCStatusCode.UNIMPLEMENTED or is_gone(error):
             return None  # a server without lists, or the retention is over
         raise
-    return state
+    return None
 
 
-async def _last(workflow_id: str, run_id: str) -> WorkflowExecution | None:
-    """The execution of that workflow id that was closed last, of those that the server still keeps."""
+async def _earlier(workflow_id: str, run_id: str) -> list[WorkflowExecution]:
+    """The other executions of that workflow id that the server still keeps, the one that was closed last first."""
     for _ in range(_LOOKS):
         listed = activity.client().list_workflows(f"WorkflowId = {quoted(workflow_id)}", limit=_CLOSED_LOOKED_AT)
         others = [run async for run in listed if run.run_id != run_id]
         if all(run.status is not WorkflowExecutionStatus.RUNNING for run in others):
-            return max(others, key=lambda run: run.close_time or datetime.min.replace(tzinfo=UTC), default=None)
+            return sorted(others, key=lambda run: run.close_time or datetime.min.replace(tzinfo=UTC), reverse=True)
         await asyncio.sleep(_BETWEEN_LOOKS)  # only one is open at a time: the list lags behind
-    return None
+    return []

@@ -14,7 +14,7 @@ from pydantic import SecretStr
 from temporalio.client import Client
 
 from connection import ensure_search_attributes
-from manxue.admission import admission_id
+from manxue.admission import Ask, Limits, admission_id
 from settings import WorkerSettings
 from tests.support.account import until_account
 from tests.support.processes import API_KEY
@@ -35,6 +35,8 @@ from tests.support.runs import (
 )
 from worker import build_worker
 from workflows import policies
+
+ONE = Limits(max_in_flight=1)
 
 
 class Renders:
@@ -220,3 +222,94 @@ async def test_runs_that_are_reset_hold_and_wait_once(runs: Runs, account: Handl
     for handle in again:
         await outcome(handle)
     assert renders.ordered() == ["1", "2"]
+
+
+async def test_a_run_that_was_reset_and_then_ended_leaves_the_slot_to_the_render_of_the_run_before_it(
+    runs: Runs, account: Handle, renders: Renders
+) -> None:
+    first, second = await started(runs, "1"), await started(runs, "2")
+    again = await reset(first, event_id=4)
+    await again.terminate()
+    await until_account(account, lambda now: now["in_flight"][0]["task_id"] == renders.task("1").id)
+    await renders.asked_again("1")
+    assert renders.ordered() == ["1"]
+    renders.all_finished = True
+    await outcome(second)
+
+
+async def test_another_run_of_the_workflow_id_that_fails_does_not_free_what_the_first_one_bought(
+    runs: Runs, account: Handle, renders: Renders
+) -> None:
+    first = await started(runs, "1")
+    await first.terminate()
+    await failure_of(await runs.start({"request": {"model": "nonsense"}}, workflow_id=first.id))
+    second = await started(runs, "2")
+    await until_account(account, lambda now: now["in_flight"][0]["task_id"] == renders.task("1").id)
+    await renders.asked_again("1")
+    assert renders.ordered() == ["1"]
+    renders.all_finished = True
+    await outcome(second)
+
+
+async def test_a_queue_that_was_terminated_again_before_it_knew_what_came_before_it_forgets_nothing(
+    runs: Runs, account: Handle, renders: Renders
+) -> None:
+    first = await started(runs, "1")
+    for _ in range(3):
+        await account.terminate()
+        await account._client.start_workflow(  # as by a run that asks
+            "AdmitRenders", id=account.id, task_queue=runs.task_queue
+        )
+    second = await started(runs, "2")
+    now = await until_account(account, lambda now: now["waiting"] == 1)
+    assert [slot["workflow_id"] for slot in now["in_flight"]] == [first.id]
+    assert renders.ordered() == ["1"]
+    renders.all_finished = True
+    await outcome(second)
+
+
+async def test_runs_with_long_workflow_ids_do_not_make_the_queue_too_large_to_go_on(
+    runs: Runs, account: Handle, renders: Renders, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(policies, "EVENTS_PER_ADMISSION_RUN", 1000)
+    first = await started(runs, "1")
+    before = (await account.describe()).run_id
+    asks = [Ask(workflow_id=f"{n:04}".ljust(999, "x"), ticket=9e9 + n, limits=ONE) for n in range(1100)]
+    turns = asyncio.Semaphore(50)
+
+    async def send(ask: Ask) -> None:
+        async with turns:
+            await account.signal("ask", ask)
+
+    await asyncio.gather(*map(send, asks))
+    async with asyncio.timeout(60):
+        while (await account.describe()).run_id == before:
+            await asyncio.sleep(0.2)
+    second = await started(runs, "2")
+    renders.all_finished = True
+    await outcome(first)
+    await outcome(second)
+    await account.terminate()
+
+
+NONSENSE: list[list[object]] = [
+    [],
+    [None],
+    ["x"],
+    [{"workflow_id": 1}],
+    [{"workflow_id": "x", "ticket": "NaN"}],
+    [{"workflow_id": "x", "ticket": 1, "limits": {"submits_per_second": 0}}],
+]
+
+
+async def test_asks_of_nonsense_change_nothing(runs: Runs, account: Handle, renders: Renders) -> None:
+    first = await started(runs, "1")
+    for args in NONSENSE * 2:
+        await account.signal("ask", args=args)
+        await account.signal("leave", args=args)
+    second = await started(runs, "2")
+    now = await until_account(account, lambda now: True)
+    assert (now["waiting"], now["limits"]["max_in_flight"]) == (1, 1)
+    renders.all_finished = True
+    await outcome(first)
+    await outcome(second)
