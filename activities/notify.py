@@ -27,6 +27,8 @@ _MOST, _MOST_PER_RECEIVER = 40, 10
 """Attempts at a time in this worker: receivers that let them hang leave room for others, and for polls."""
 _TURN = timedelta(seconds=5)
 """Until an attempt that found no room is made again."""
+_FIRST_WAIT, _LONGEST_WAIT = timedelta(seconds=5), timedelta(hours=1)
+"""Between two attempts that the receiver did not take, each three times the one before."""
 
 log = structlog.stdlib.get_logger("notify")
 
@@ -67,6 +69,7 @@ class Notify:
         """Fails with `ReceiverGone` for good, and with what Temporal tries again."""
         if not self._webhooks:
             raise passing(_NO_SECRET, "this worker has no MANXUE_WEBHOOK_SECRETS, so it can sign nothing")
+        tried = _tried()
         with self._turn(delivery.url):
             now = datetime.now(UTC)
             try:
@@ -74,13 +77,12 @@ class Notify:
                     delivery.url, delivery.body.encode(), self._headers(delivery, now)
                 )
             except (FetchRefused, FetchFailed) as error:
-                raise passing(NOT_DELIVERED, capped(str(error), 200)) from None
+                raise _not_delivered(capped(str(error), 200), tried) from None
         if not 200 <= status < 300:
-            raise _refusal(status, retry_after)
-        attempts = activity.info().attempt
+            raise _refusal(status, retry_after, tried)
         shown = redact(delivery.url)
         log.info("notification.delivered", url=shown, notified=delivery.event, about=delivery.about, status=status)
-        return Delivered(at=datetime.now(UTC), status=status, attempts=attempts)
+        return Delivered(at=datetime.now(UTC), status=status, attempts=tried + 1)
 
     def _headers(self, delivery: Delivery, now: datetime) -> dict[str, str]:
         signatures = [hook.sign(delivery.webhook_id, now, delivery.body) for hook in self._webhooks]
@@ -109,10 +111,26 @@ class Notify:
             self._under_way += Counter()  # keeps only what is above zero
 
 
-def _refusal(status: int, retry_after: str | None) -> ApplicationError:
+def _tried() -> int:
+    """How often the receiver was tried before."""
+    match list(activity.info().heartbeat_details):
+        case [int(tried)]:
+            return tried
+    return 0
+
+
+def _not_delivered(message: str, tried: int, wait: timedelta = timedelta(0)) -> ApplicationError:
+    """To be tried again after ever longer waits, of `wait` at the least: a receiver may ask for none at all, for days.
+
+    Temporal counts every attempt, also those that found no room here; so the tries are counted in the heartbeat.
+    """
+    activity.heartbeat(tried + 1)
+    return passing(NOT_DELIVERED, message, max(wait, min(_FIRST_WAIT * 3 ** min(tried, 10), _LONGEST_WAIT)))
+
+
+def _refusal(status: int, retry_after: str | None, tried: int) -> ApplicationError:
     if status == 410:
         return ApplicationError("the receiver answered 410: it wants no more", type=GONE, non_retryable=True)
     redirect = ", a redirect, which is not followed" if 300 <= status < 400 else ""
-    seconds = retry_after_seconds(retry_after)
-    wait = timedelta(seconds=max(seconds, 1.0)) if seconds is not None else None
-    return passing(NOT_DELIVERED, f"the receiver answered {status}{redirect}", wait)
+    wait = timedelta(seconds=retry_after_seconds(retry_after) or 0.0)
+    return _not_delivered(f"the receiver answered {status}{redirect}", tried, wait)

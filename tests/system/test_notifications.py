@@ -228,6 +228,25 @@ async def test_an_operator_can_have_it_tried_at_once_and_again_after_it_was_give
     assert {message.headers["webhook-id"] for message in receiver.at(f"/{word}")} == {f"msg_{word}"}
 
 
+async def test_a_receiver_that_asks_for_no_wait_is_tried_ever_less_often_all_the_same(
+    runs: Runs, receiver: Receiver, word: str
+) -> None:
+    receiver.answers[f"/{word}"] = lambda number: Answer(503, {"Retry-After": "0"})
+    more = {"event": "completed", "about": word, "webhook_id": f"msg_{word}", "body": "{}"}
+    given = {"url": f"{receiver.url}/{word}", **more}
+    delivery = await runs.client.start_workflow("DeliverNotification", given, id=f"notify-{word}", task_queue="manxue")
+    waits: dict[int, float] = {}
+    async with asyncio.timeout(60):
+        while len(waits) < 2:
+            for told in await pending(delivery):
+                if told.HasField("next_attempt_schedule_time"):
+                    due, over = told.next_attempt_schedule_time, told.last_attempt_complete_time
+                    waits[told.attempt] = (due.ToDatetime() - over.ToDatetime()).total_seconds()
+            await asyncio.sleep(0.1)
+    await delivery.terminate()
+    assert [round(wait) for wait in waits.values()] == [5, 15]
+
+
 async def pending(handle: Handle) -> list[Any]:
     """Its pending activities."""
     return list((await handle.describe()).raw_description.pending_activities)

@@ -3,6 +3,8 @@
 import asyncio
 import ipaddress
 from collections.abc import AsyncIterator
+from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 from temporalio.exceptions import ApplicationError
@@ -43,6 +45,24 @@ async def test_a_receiver_that_hangs_leaves_room_for_the_others(poster: Poster, 
     slow.answers["/"] = lambda number: Answer()
     assert (await ActivityEnvironment().run(notify, deliver(f"{slow.url}/"))).status == 204
     slow.stop()
+
+
+@pytest.mark.parametrize(("tried", "seconds"), [([], 5), ([1], 15), ([2], 45), ([9], 3600), (["nonsense"], 5)])
+async def test_the_wait_grows_with_what_the_receiver_answered_not_with_attempts_that_found_no_room(
+    poster: Poster, receiver: Receiver, word: str, tried: list[object], seconds: int
+) -> None:
+    receiver.answers[f"/{word}"] = lambda number: Answer(503, {"Retry-After": "1"})
+    environment, beats = ActivityEnvironment(), list[int]()
+    environment.info = replace(environment.info, attempt=12, heartbeat_details=tried)
+    environment.on_heartbeat = beats.append
+    delivery = Delivery(url=f"{receiver.url}/{word}", event="completed", about="a run", webhook_id="msg_1", body="{}")
+    with pytest.raises(ApplicationError) as failed:
+        await environment.run(Notify(poster, [SECRET]).notify, delivery)
+    assert failed.value.next_retry_delay == timedelta(seconds=seconds)
+    receiver.answers[f"/{word}"] = lambda number: Answer()
+    environment.info = replace(environment.info, heartbeat_details=beats)
+    delivered = await environment.run(Notify(poster, [SECRET]).notify, delivery)
+    assert [delivered.attempts] == [beats[0] + 1]
 
 
 async def test_a_name_that_changes_its_mind_leads_nowhere(receiver: Receiver, word: str) -> None:
