@@ -9,9 +9,11 @@ from pydantic import BaseModel
 from temporalio import activity
 from temporalio.client import WithStartWorkflowOperation, WorkflowExecutionStatus
 from temporalio.common import WorkflowIDConflictPolicy
+from temporalio.service import RPCError
 
 from activities.errors import NO_ANSWER, passing
 from activities.heartbeat import heartbeating
+from activities.not_found import is_gone
 from manxue.account import account_digest
 from manxue.asset_review import REVIEW_ASSET, REVIEW_UPDATE, AssetReview, AssetToReview, Kind, ReviewRequest
 from manxue.markdown import text
@@ -69,9 +71,14 @@ class ReviewAssets:
     async def _ended(self, review_id: str) -> AssetReview | None:
         """The verdict of an execution that is over: one without a verdict on the content is not remembered."""
         handle = activity.client().get_workflow_handle(review_id, result_type=AssetReview)
-        if (await handle.describe()).status is not WorkflowExecutionStatus.COMPLETED:
-            return None
-        review: AssetReview = await handle.result()
+        try:
+            if (await handle.describe()).status is not WorkflowExecutionStatus.COMPLETED:
+                return None
+            review: AssetReview = await handle.result()
+        except RPCError as error:
+            if not is_gone(error):
+                raise
+            return None  # it was deleted, or its retention is over
         return None if review.state == "reviewing" else review
 
     async def _ask(self, kind: Kind, reference: str, review_id: str | None) -> AssetReview:

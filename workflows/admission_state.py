@@ -12,7 +12,7 @@ from manxue.admission import Admitted, Ask, InFlight, Leave, Limits, Overview, Q
 from workflows.fair_queue import in_order
 from workflows.token_bucket import TokenBucket
 
-MOST_WAITING, MOST_BYTES = 5_000, 1_000_000
+MOST_WAITING, MOST_BYTES = 5_000, 1_500_000
 """Runs in the queue, and what they and the slots take in the state as JSON, of which Temporal takes 2 MiB. Who finds no
 room asks again until there is some."""
 _BYTES_EACH = 160

@@ -43,7 +43,6 @@ from workflows.review_state import ReviewState, read_request
 from workflows.run_input import NO_ARGUMENT
 
 _ENDING = "ReviewEnding"
-_OF_THE_ADDRESS = "a-refused-upload-is-of-its-address"
 _UPLOADS = 3
 """How often an asset is submitted that the provider's answer left out, or that lapsed during its review."""
 
@@ -157,7 +156,7 @@ class ReviewAsset:
             asset,
             **told(UPLOAD_ASSETS, f"submit the {asset.kind} for review"),
         )
-        self._state.uploaded(redact(asset.reference), answer.refusal)
+        self._state.uploaded(asset.reference, answer.refusal)
         return answer.asset_id, answer.refusal
 
     async def _look_up(self, asset_id: str) -> AssetState | None:
@@ -204,14 +203,14 @@ class ReviewAsset:
         if self._canceled:
             raise ApplicationError("the review was cancelled; ask again in a moment", type=_ENDING)
         state.asked_at = workflow.now()
-        address = redact(asked.reference)
-        if address not in state.refused_as:
+        if not state.is_refused(asked.reference):
             state.asset = state.asset.model_copy(update={"reference": asked.reference})
-        self._remember(address)
+        self._remember(redact(asked.reference))
         await workflow.wait_condition(lambda: not self._looking)
         if state.review.state == "active" and state.looked_at and workflow.now() > state.looked_at + LOOK_AGAIN_AFTER:
             await self._look_again(str(state.review.asset_id))
-        if state.review.state == "refused" and state.is_untried(address) and workflow.patched(_OF_THE_ADDRESS):
+        untried = state.untried(asked.reference) if state.review.state == "refused" else None
+        if untried and workflow.patched(untried):
             self._enter(self._new("reviewing"))
         if state.review.state == "reviewing" and asked.waiter:
             state.waiters.append(asked.waiter)

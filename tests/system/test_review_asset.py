@@ -5,6 +5,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from temporalio.api.common.v1 import WorkflowExecution
+from temporalio.api.workflowservice.v1 import DeleteWorkflowExecutionRequest
 from temporalio.client import Client, WorkflowFailureError, WorkflowUpdateFailedError
 
 from tests.support.media_server import MediaServer, image
@@ -84,6 +86,44 @@ async def test_an_address_that_is_refused_at_upload_is_no_verdict_on_what_lies_t
         provider.on_upload = None
     assert result["assets"].keys() == {public}
     assert uploads_of(provider, word) == [private, public]
+
+
+async def test_a_url_that_was_refused_at_upload_is_submitted_again_when_it_is_signed_anew(
+    runs: Runs, provider: Provider, word: str
+) -> None:
+    url = images(provider, word)[0]
+    expired, fresh = f"{url}?until=yesterday", f"{url}?until=tomorrow"
+    provider.on_upload = lambda urls: uploaded(urls, {url: "403" for url in urls if url == expired})
+    try:
+        for _ in range(2):
+            assert (await runs.failure(request=request(word, first_image=expired), poll=FAST)).type == "AssetRefused"
+        result = await runs.result(request=request(word, first_image=fresh), poll=FAST)
+    finally:
+        provider.on_upload = None
+    assert len(result["assets"]) == 1
+    assert uploads_of(provider, word) == [expired, fresh]
+
+
+async def test_a_review_that_was_deleted_is_asked_for_again(
+    runs: Runs, provider: Provider, word: str, states: dict[str, str]
+) -> None:
+    url = images(provider, word)[0]
+    states[word] = "Processing"
+    handle = await runs.start(request=request(word, first_image=url), poll=FAST)
+    async with asyncio.timeout(20):
+        while not ((found := await reviews(runs.client, url)) and uploads_of(provider, word)):
+            await asyncio.sleep(0.1)
+    review = WorkflowExecution(workflow_id=found[0])
+    service = runs.client.workflow_service
+    await service.delete_workflow_execution(
+        DeleteWorkflowExecutionRequest(namespace=runs.client.namespace, workflow_execution=review)
+    )
+    async with asyncio.timeout(20):
+        while await reviews(runs.client, url):
+            await asyncio.sleep(0.1)
+    states[word] = "Active"
+    await handle.signal("asset_reviewed")  # instead of ten minutes
+    assert (await outcome(handle))["assets"].keys() == {url}
 
 
 async def test_a_worker_killed_during_the_review_changes_nothing(
