@@ -53,6 +53,8 @@ class Grant(NamedTuple):
 
     workflow_id: str
     admitted: Admitted
+    again: bool = False
+    """Whether it was admitted earlier, and asked all the same."""
 
 
 class AdmissionState(BaseModel):
@@ -80,7 +82,7 @@ class AdmissionState(BaseModel):
             # Another run under the same workflow id: it adopts what was bought, so it is the same render.
             holder.ticket, holder.number, holder.left_at, holder.task_id = ask.ticket, 0, None, None
         if holder and ask.number <= holder.number:
-            return Grant(ask.workflow_id, Admitted(ticket=ask.ticket, number=ask.number))
+            return Grant(ask.workflow_id, Admitted(ticket=ask.ticket, number=ask.number), again=True)
         if not one_by_one or ask.workflow_id in self.waiting or self._has_room_for(ask.tenant):
             self.waiting[ask.workflow_id] = Waiter(**ask.model_dump(exclude={"limits"}))
         return None
@@ -140,6 +142,11 @@ class AdmissionState(BaseModel):
             here = {w.tenant for w in self.waiting.values()} | {h.tenant for h in self.holders.values()}
             self.served = {tenant: number for tenant, number in self.served.items() if tenant in here}
         return grants
+
+    def unused(self, grant: Grant, now: float) -> None:
+        """Whoever was admitted was no longer there to be told."""
+        if not grant.again:
+            self.bucket.give_back(self._rate, now)
 
     def wait_for_rate(self, now: float) -> float | None:
         """Seconds until the next one may go; None when it is not the rate that holds it up."""

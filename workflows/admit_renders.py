@@ -48,6 +48,7 @@ _SHORTEST_WAIT = 0.25
 _FINISHED = ("completed", "completed_without_url", "failed")
 _POLLS_AT_ONCE = 10
 _DROPS = "the-queue-is-cut-once-for-all-who-asked"
+_GIVES_BACK = "a-run-that-has-gone-uses-up-no-create-call"
 
 
 # A wrong argument must end the execution instead of failing its tasks for ever.
@@ -121,6 +122,9 @@ class AdmitRenders:
         ]
         # Those have ended without leaving: they were terminated while they waited, or around their create calls.
         lost = [grant for grant, came in zip(grants, arrived, strict=True) if not came]
+        for grant in lost:
+            if workflow.patched(_GIVES_BACK):
+                self._state.unused(grant, workflow.time())
         if holders := [SlotHolder(workflow_id=g.workflow_id, ticket=g.admitted.ticket) for g in lost]:
             self._inbox += await self._left(holders)
 

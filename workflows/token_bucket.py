@@ -16,11 +16,17 @@ class TokenBucket(BaseModel):
         """Take one, if there is one."""
         if rate is None:
             return True
+        self.at = min(self.at, now)  # else a clock that was set back by an hour would bring nothing for an hour
         held = self._held(rate, now)
         if held < 1 - _ROUNDING:
             return False
         self.tokens, self.at = held - 1, now
         return True
+
+    def give_back(self, rate: float | None, now: float) -> None:
+        """One that was taken for a call that nobody sends."""
+        if rate is not None and self.tokens is not None:
+            self.tokens, self.at = min(self._held(rate, now) + 1, burst(rate)), now
 
     def wait(self, rate: float | None, now: float) -> float:
         """Seconds until there is one."""

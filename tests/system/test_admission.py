@@ -80,10 +80,16 @@ def account(client: Client, provider: Provider, word: str) -> Handle:
 
 
 @pytest.fixture
+def limits() -> Limits:
+    """Of the account."""
+    return ONE
+
+
+@pytest.fixture
 async def runs(
-    client: Client, provider: Provider, folder: Path, word: str, monkeypatch: pytest.MonkeyPatch
+    client: Client, provider: Provider, folder: Path, word: str, limits: Limits, monkeypatch: pytest.MonkeyPatch
 ) -> AsyncIterator[Runs]:
-    """Runs at an account with one slot."""
+    """Runs at an account with limits."""
     monkeypatch.setattr(policies, "LOOK_AT_SLOTS", timedelta(seconds=1))
     monkeypatch.setattr(policies, "PLACE_FIRST_LOOK", timedelta(seconds=0.5))
     monkeypatch.setattr(policies, "PLACE_SHORTEST_LOOK", timedelta(seconds=1))
@@ -94,7 +100,7 @@ async def runs(
         task_queue=word,
         output=str(folder / "videos"),
         shutdown_grace=1,
-        max_in_flight=1,
+        **limits.model_dump(),
     )
     await ensure_search_attributes(client)
     async with build_worker(settings, client):
@@ -313,3 +319,19 @@ async def test_asks_of_nonsense_change_nothing(runs: Runs, account: Handle, rend
     renders.all_finished = True
     await outcome(first)
     await outcome(second)
+
+
+@pytest.mark.parametrize("limits", [Limits(submits_per_second=0.1)])
+async def test_runs_that_were_terminated_while_they_waited_use_up_no_create_calls(
+    runs: Runs, account: Handle, renders: Renders
+) -> None:
+    renders.all_finished = True
+    await outcome(await runs.start(request=request(f"{runs.task_queue} 1"), poll=FAST, preview=False))
+    given = {"request": request(f"{runs.task_queue} dead"), "poll": FAST}
+    dead = await asyncio.gather(*(runs.start(given) for _ in range(8)))
+    await until_account(account, lambda now: now["waiting"] == len(dead))
+    for handle in dead:
+        await handle.terminate()
+    last = await runs.start(request=request(f"{runs.task_queue} last"), poll=FAST, preview=False)
+    await outcome(last, 60)  # not 10 s for each of the dead
+    assert renders.ordered() == ["1", "last"]

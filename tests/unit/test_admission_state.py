@@ -5,8 +5,8 @@ from datetime import UTC, datetime
 from hypothesis import given
 from hypothesis import strategies as st
 
-from manxue.admission import Ask, Leave, Limits
-from workflows.admission_state import MOST_BYTES, MOST_WAITING, UNKNOWN_PATIENCE, AdmissionState
+from manxue.admission import Admitted, Ask, Leave, Limits
+from workflows.admission_state import MOST_BYTES, MOST_WAITING, UNKNOWN_PATIENCE, AdmissionState, Grant
 from workflows.token_bucket import TokenBucket, burst
 
 TWO = Limits(max_in_flight=2)
@@ -169,3 +169,21 @@ def test_in_no_window_are_more_calls_than_the_rate_and_the_burst(rate: float, pa
     for first, begin in enumerate(taken):
         for last in range(first, len(taken)):
             assert last - first + 1 <= burst(rate) + rate * (taken[last] - begin) + 1e-6
+
+
+def test_a_clock_that_is_set_back_stops_no_create_calls() -> None:
+    bucket = TokenBucket()
+    assert bucket.take(1.0, 10_000.0)
+    assert not bucket.take(1.0, 5_000.0)
+    assert bucket.take(1.0, 5_001.0)
+
+
+def test_who_was_told_again_gives_nothing_back() -> None:
+    limits = Limits(max_in_flight=2, submits_per_second=1.0)
+    state = full("a", "b", limits=limits)
+    again = state.ask(ask("a", 0.0, limits=limits), 0.0)
+    assert again
+    state.unused(again, 0.0)
+    assert admitted(state, 0.0) == []
+    state.unused(Grant("a", Admitted(ticket=0.0, number=1)), 0.0)
+    assert admitted(state, 0.0) == ["b"]
