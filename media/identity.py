@@ -16,6 +16,8 @@ from media.remote_file import PASSING
 
 MAX_HASHED = 32 * 1024 * 1024
 """Bytes. A larger image is told apart by what its server says of it."""
+_BEGINNING = 4 * 1024 * 1024
+"""Bytes, of what is not hashed, but has a server that says nothing of it."""
 _PATIENCE = 30.0
 """Seconds for all of it; a slower server is not worth waiting for."""
 
@@ -32,7 +34,8 @@ def url_identity(reference: str) -> str:
 async def content_identity(fetcher: Fetcher, url: str, *, hashed: bool) -> str:
     """Of what an http(s) URL leads to: the SHA-256 of the content where `hashed`, else of its `ETag`, length and URL.
 
-    What is refused for good is identified by its URL. Raises NotNow.
+    Where there is neither `ETag` nor `Last-Modified`, other content at the same URL is told by its beginning. What is
+    refused for good is identified by its URL. Raises NotNow.
     """
     try:
         async with asyncio.timeout(_PATIENCE), fetcher.get(url) as response:
@@ -40,14 +43,15 @@ async def content_identity(fetcher: Fetcher, url: str, *, hashed: bool) -> str:
                 raise NotNow(f"its server answers {response.status_code}")
             if not response.is_success:
                 return url_identity(url)
-            if not hashed:
-                return _digest("version", _validators(response.headers), url)
-            digest, size = hashlib.sha256(), 0
+            version, length = _version(response.headers), response.headers.get("Content-Length")
+            if version and not hashed:
+                return _digest("version", f"{version} {length}", url)
+            digest, left = hashlib.sha256(), MAX_HASHED if hashed else _BEGINNING
             async for block in response.aiter_raw():
-                digest.update(block)
-                size += len(block)
-                if size > MAX_HASHED:
-                    return _digest("version", _validators(response.headers), url)
+                digest.update(block[:left])
+                left -= len(block)
+                if left < 0:
+                    return _digest("version", f"{version or digest.hexdigest()} {length}", url)
             return f"sha256-{digest.hexdigest()}"
     except FetchRefused:
         return url_identity(url)
@@ -73,8 +77,9 @@ async def object_identity(reference: str) -> str:
     return _digest("version", str(facts["version"] or (facts["e_tag"], facts["size"])), reference)
 
 
-def _validators(headers: httpx.Headers) -> str:
-    return f"{headers.get('ETag') or headers.get('Last-Modified')} {headers.get('Content-Length')}"
+def _version(headers: httpx.Headers) -> str | None:
+    said: str | None = headers.get("ETag") or headers.get("Last-Modified")
+    return said
 
 
 def _digest(kind: str, *parts: str) -> str:

@@ -9,7 +9,7 @@ from temporalio.api.common.v1 import WorkflowExecution
 from temporalio.api.workflowservice.v1 import DeleteWorkflowExecutionRequest
 from temporalio.client import Client, WorkflowFailureError, WorkflowUpdateFailedError
 
-from tests.support.media_server import MediaServer, image
+from tests.support.media_server import MediaServer, image, video
 from tests.support.processes import WorkerProcess, worker_process
 from tests.support.provider import Provider, uploaded
 from tests.support.runs import FAST, Runs, failure_of, outcome, progress, request, until_phase
@@ -102,6 +102,19 @@ async def test_a_url_that_was_refused_at_upload_is_submitted_again_when_it_is_si
         provider.on_upload = None
     assert len(result["assets"]) == 1
     assert uploads_of(provider, word) == [expired, fresh]
+
+
+@pytest.mark.parametrize("version", [{}, {"ETag": '"{}"'}], ids=["unsaid", "etag"])
+async def test_another_video_at_the_same_url_is_another_asset(
+    runs: Runs, provider: Provider, word: str, files: MediaServer, version: dict[str, str]
+) -> None:
+    model, name = "sd2_manxue_video_720p", f"{word}.mp4"
+    for seconds in (4, 5, 5):
+        headers = {key: value.format(seconds) for key, value in version.items()}
+        url = files.serve(name, video(seconds=seconds), length=False, headers=headers)
+        given = {**request(word, referenceVideos=[url]), "model": model}
+        await runs.result(request=given, asset_review="all", poll=FAST, preview=False)
+    assert uploads_of(provider, word) == [url, url]
 
 
 async def test_a_review_that_was_deleted_is_asked_for_again(
