@@ -14,7 +14,7 @@ from starter import display
 from starter.batch import Batch, existing, start_batch
 from starter.batch_file import read_batch_file
 from starter.batch_order import joint_fingerprint, read_order
-from starter.batch_outcomes import next_id, own_outcomes
+from starter.batch_outcomes import FORGOTTEN, next_id, own_outcomes
 from starter.batch_retry import lines_to_retry
 from starter.cli.batch_watching import wait_and_show
 from starter.cli.session import Session, in_session, stack_in_use
@@ -34,6 +34,10 @@ Detach = Annotated[bool, typer.Option("--detach", "-d", help="Print the id of th
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 _ALL = "For every line that does not say otherwise"
 _EVERY = "Every line"
+_FORGOTTEN = (
+    "its run was started, and the server knows nothing of it any more: its retention is over. It may have its video. "
+    "To order it anew, put it into another file"
+)
 
 
 def start(
@@ -132,9 +136,12 @@ def retry(
                 f"{batch_id} is going on; wait for it, or cancel it first: manxue batch cancel {batch_id}"
             )
         outcomes = await own_outcomes(client, batch)
+        for outcome in outcomes:
+            if outcome.state == FORGOTTEN:
+                display.say(f"left out: {batch.source}:{outcome.line.number}: {_FORGOTTEN}", "yellow")
         lines = lines_to_retry(batch_id, outcomes)
         ordered = joint_fingerprint(line.workflow_id for line in lines)
-        display.say(f"{len(lines)} of {len(outcomes)} lines of {batch_id} have no video")
+        display.say(f"{len(lines)} of {len(outcomes)} lines of {batch_id} have no video and are run again")
         again, is_new = await existing(client, new_id, ordered), False
         if again is None:
             queue = session.settings.task_queue
