@@ -14,6 +14,7 @@ from temporalio.api.common.v1 import WorkflowExecution
 from temporalio.api.workflowservice.v1 import ResetWorkflowExecutionRequest
 from temporalio.client import (
     Client,
+    ScheduleActionStartWorkflow,
     ScheduleCalendarSpec,
     ScheduleRange,
     ScheduleSpec,
@@ -21,6 +22,10 @@ from temporalio.client import (
     ScheduleUpdateInput,
 )
 
+from starter.cli.schedule_make import changed
+from starter.schedule_plan import changed_plan
+from starter.schedules import Recurring
+from starter.staging import LocalMedia
 from tests.support.command_line import CommandLine, Told
 from tests.support.processes import DevServer, free_port
 from tests.support.provider import Provider
@@ -260,6 +265,37 @@ async def test_an_update_changes_what_is_given_and_numbers_go_on(
     assert (known["note"], known["overlap"], known["pause_on_failure"]) == ("second", "skip", True)
     times = [datetime.fromisoformat(time) for time in known["next"]]
     assert {time.minute for time in times} == {0, 20, 40}
+
+
+async def test_an_update_leaves_what_others_have_set_also_while_it_is_made(
+    cli: CommandLine, client: Client, name: str, word: str
+) -> None:
+    request_file(cli, word)
+    await made(cli, name, "--cron", "0 9 * * *")
+    handle = client.get_schedule_handle(name)
+
+    def from_outside(given: ScheduleUpdateInput) -> ScheduleUpdate:
+        schedule = given.description.schedule
+        assert isinstance(schedule.action, ScheduleActionStartWorkflow)
+        schedule.action.execution_timeout, schedule.action.memo = timedelta(days=3), {"team": "promo"}
+        schedule.state.limited_actions, schedule.state.remaining_actions = True, 5
+        return ScheduleUpdate(schedule)
+
+    await handle.update(from_outside)
+    found = await Recurring.find(client, name)
+    plan = await changed_plan(found, {"cron": "0 10 * * *"}, None, {}, LocalMedia(None, templates=True))
+    assert plan.checked
+    await cli.run("schedule", "pause", name)  # as somebody may while files are uploaded
+    await found.change(lambda schedule: changed(schedule, name, plan, "later"), plan.checked.request, plan.fields or {})
+    schedule = (await handle.describe()).schedule
+    assert isinstance(schedule.action, ScheduleActionStartWorkflow)
+    assert (schedule.state.paused, schedule.state.remaining_actions, schedule.state.note) == (True, 5, "later")
+    assert schedule.action.execution_timeout == timedelta(days=3)
+    run = client.get_workflow_handle((await cli.run("schedule", "trigger", name)).out.strip())
+    started = await run.describe()
+    assert (await started.memo())["team"] == "promo"
+    assert "0 10 " in str(await started.static_details())
+    assert (await outcome(run))["video"]
 
 
 async def test_a_wrong_schedule_is_refused_with_everything_that_is_wrong_and_needs_no_server(
