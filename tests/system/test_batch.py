@@ -82,10 +82,11 @@ async def test_all_are_rendered_a_few_at_a_time_in_short_histories_and_no_end_is
 
 async def test_one_bad_request_keeps_all_others_from_being_started(runs: Runs, provider: Provider, word: str) -> None:
     bad = [{"request": request(word, duration=99)}, request(""), {"request": request(word), "prority": 1}, 7]
+    bad.append({"request": request(word), "output": "ftp://host/"})
     failure = await failure_of(await start(runs, word, [*lines(word, 3), *bad]))
     assert failure.type == "InvalidRequest"
     fields = [problem["field"] for problem in failure.details[0]["problems"]]
-    assert fields == ["line 4: duration", "line 5: prompt", "line 6: prority", "line 7: request"]
+    assert fields == ["line 4: duration", "line 5: prompt", "line 6: prority", "line 7: request", "line 8: output"]
     assert provider.creates_of(word) == []
 
 

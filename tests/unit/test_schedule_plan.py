@@ -79,6 +79,7 @@ def test_times_of_every_begin_at_the_start_and_else_at_even_times() -> None:
         ({"cron": "0 9 * * *", "every": "1h"}, "--every", "conflict"),
         ({"cron": "0 25 * * *"}, "--cron", "format"),
         ({"cron": "0 0 31 2 *"}, "--cron", "range"),
+        ({"cron": "0 0 29 2 *", "start": "2096-03-01"}, "--start", "range"),
         ({"every": "soon"}, "--every", "format"),
         ({"every": "1.5s"}, "--every", "format"),
         ({"every": "0"}, "--every", "range"),
