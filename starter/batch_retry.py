@@ -8,8 +8,11 @@ from starter.batch_outcomes import FORGOTTEN, WAITING, LineOutcome, is_going_on,
 from starter.execution import NotPossible
 
 
-def lines_to_retry(batch_id: str, outcomes: Sequence[LineOutcome]) -> list[BatchLine]:
-    """The lines of the batch that retries `batch_id`. Raises NotPossible while runs are going on, or without any."""
+def lines_to_retry(batch_id: str, outcomes: Sequence[LineOutcome], output: str | None = None) -> list[BatchLine]:
+    """The lines of the batch that retries `batch_id`, with their videos to go to `output` where that is given.
+
+    Raises NotPossible while runs are going on, or without any.
+    """
     open_ = [outcome for outcome in outcomes if is_going_on(outcome)]
     if open_:
         one = open_[0].line.workflow_id
@@ -22,7 +25,8 @@ def lines_to_retry(batch_id: str, outcomes: Sequence[LineOutcome]) -> list[Batch
     if not again:
         videos = sum(outcome.result is not None for outcome in outcomes)
         raise NotPossible(f"nothing is left to do: {videos} of {len(outcomes)} lines of {batch_id} have their videos")
-    return again
+    elsewhere = {} if output is None else {"output": output}
+    return [line.model_copy(update={"input": {**line.input, **elsewhere}}) for line in again]
 
 
 def _again(new_id: str, outcome: LineOutcome) -> BatchLine:

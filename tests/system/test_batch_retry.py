@@ -88,6 +88,20 @@ async def test_a_render_that_fails_after_it_was_adopted_is_ordered_anew_by_the_n
     assert len(provider.creates_of(word)) == 2
 
 
+async def test_lines_that_had_no_place_for_their_videos_can_be_given_another_one(
+    cli: CommandLine, provider: Provider, word: str
+) -> None:
+    batch_id = f"batch-{word}"
+    name = jsonl(cli, word, ["one"], output="file:///proc/nowhere/")
+    assert "OutputUnavailable" in (await cli.run("batch", name, "--key", word)).err
+    assert "OutputUnavailable" in (await cli.run("batch", "retry", batch_id)).err
+    wrong = await cli.run("batch", "retry", batch_id, "--output", "ftp://host/")
+    assert (wrong.code, "--output: must be file:///dir/" in wrong.err) == (2, True)
+    mended = await cli.run("batch", "retry", batch_id, "--output", "elsewhere")
+    assert (mended.code, Path(mended.out.strip()).parent) == (0, cli.folder / "elsewhere")
+    assert len(provider.creates_of(word)) == 1
+
+
 async def test_a_report_shows_the_lines_of_the_file_and_not_those_of_an_earlier_retry(
     cli: CommandLine, provider: Provider, word: str
 ) -> None:
