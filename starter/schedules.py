@@ -123,7 +123,8 @@ class Recurring:
     async def trigger(self, overlap: ScheduleOverlapPolicy | None) -> str:
         """Start a run now and name it. Raises NotPossible when none starts, with the reason."""
         for last in self.description.info.recent_actions[-1:]:  # a second one within a second would silently be none
-            await asyncio.sleep((last.scheduled_at + _SECOND - datetime.now(UTC)).total_seconds())
+            left = last.scheduled_at + _SECOND - datetime.now(UTC)
+            await asyncio.sleep(min(left, _SECOND).total_seconds())  # no longer where this machine's clock is behind
         await self.handle.trigger(overlap=overlap)
         before = self.description
         known = [result.action for result in before.info.recent_actions]

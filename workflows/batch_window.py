@@ -25,7 +25,7 @@ from workflows.user_metadata import static_details, summary
 class Window:
     """Every run that was started and is not over, each by its workflow id."""
 
-    def __init__(self, ended: Callable[[RunEnd, bool], None], inherited: list[RunRef]) -> None:
+    def __init__(self, ended: Callable[[RunEnd, bool], None], inherited: list[RunRef], joined: list[str]) -> None:
         """`ended` is told how each run ends, and whether it was joined: there before it was to be started."""
         self._ended = ended
         self._starting: dict[str, RunRef] = {}
@@ -33,7 +33,7 @@ class Window:
         """Children of this workflow run."""
         self._watched = {run.workflow_id: run for run in inherited}
         """Runs of which this workflow run gets no event."""
-        self._joined: set[str] = set()
+        self._joined = set(joined)
         self._broken: BaseException | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._spawn(self._watch())
@@ -46,6 +46,11 @@ class Window:
         """In the order of their lines."""
         in_flight = {**self._starting, **self._own, **self._watched}
         return sorted(in_flight.values(), key=lambda run: run.number)
+
+    @property
+    def joined(self) -> list[str]:
+        """The workflow ids of those that were there before."""
+        return [run.workflow_id for run in self.runs if run.workflow_id in self._joined]
 
     def start(self, line: BatchLine) -> None:
         """Begin to start a run, or to join the one that has its id already."""

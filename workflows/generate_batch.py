@@ -48,7 +48,7 @@ class GenerateBatch:
         """Takes one `GenerateBatchInput` as JSON, and anything else: that fails with InvalidRequest."""
         try:
             await self._begin(raw)
-            window = self._window = Window(self._record, self._journal.state.running)
+            window = self._window = Window(self._record, self._journal.state.running, self._journal.state.joined)
             await self._run_all(window)
             self._journal.end(BatchPhase.COMPLETED, f"All runs are over: {self._journal.told()}.")
             return self._journal.result()
@@ -112,7 +112,7 @@ class GenerateBatch:
     async def _continue_as_new(self, window: Window) -> None:
         await window.settled()
         await workflow.wait_condition(workflow.all_handlers_finished)
-        self._journal.state.running = window.runs
+        self._journal.state.running, self._journal.state.joined = window.runs, window.joined
         upgrade.continue_as_new(ContinuedBatch(continued=self._journal.state))
 
     async def _cancel(self) -> None:

@@ -36,9 +36,10 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 _ALL = "For every line that does not say otherwise"
 _EVERY = "Every line"
 _FORGOTTEN = (
-    "its run was started, and the server knows nothing of it any more: its retention is over. It may have its video. "
-    "To order it anew, put it into another file"
+    "the runs were started, and the server knows nothing of them any more: their retention is over. They may have "
+    "made their videos. To order such lines anew, put them into another file"
 )
+_TOLD = 20
 
 
 def start(
@@ -143,9 +144,9 @@ def retry(
                 f"{batch_id} is going on; wait for it, or cancel it first: manxue batch cancel {batch_id}"
             )
         outcomes = await own_outcomes(client, batch)
-        for outcome in outcomes:
-            if outcome.state == FORGOTTEN:
-                display.say(f"left out: {batch.source}:{outcome.line.number}: {_FORGOTTEN}", "yellow")
+        if gone := [str(outcome.line.number) for outcome in outcomes if outcome.state == FORGOTTEN]:
+            more = f" and {len(gone) - _TOLD} more" if len(gone) > _TOLD else ""
+            display.say(f"left out: {batch.source}:{', '.join(gone[:_TOLD])}{more}: {_FORGOTTEN}", "yellow")
         lines = lines_to_retry(batch_id, outcomes, place)
         ordered = joint_fingerprint([*(line.workflow_id for line in lines), *([place] if place else [])])
         display.say(f"{len(lines)} of {len(outcomes)} lines of {batch_id} have no video and are run again")

@@ -182,14 +182,19 @@ async def test_a_batch_pauses_by_itself_when_every_further_run_would_fail_too(
     assert (await outcome(handle))["counts"]["completed"] == 4
 
 
-async def test_a_run_that_failed_for_want_of_money_before_does_not_pause_the_batch_that_joins_it(
-    runs: Runs, provider: Provider, word: str
+async def test_runs_that_failed_for_want_of_money_before_do_not_pause_the_batch_that_joins_them(
+    short: tuple[Runs, WorkerProcess], provider: Provider, word: str
 ) -> None:
-    provider.on_create[f"{word} 1."] = lambda body: JSONResponse({"msg": "no credit"}, 402)
-    assert (await outcome(await start(runs, word, lines(word, 1))))["failure_types"] == {"InsufficientBalance": 1}
-    result = await outcome(await start(runs, word, lines(word, 4), concurrency=1))
-    assert (result["counts"]["failed"], result["counts"]["completed"]) == (1, 3)
-    assert len(provider.creates_of(word)) == 4
+    runs, _ = short
+    provider.on_create[word] = lambda body: JSONResponse({"msg": "no credit"}, 402)
+    before = await outcome(await start(runs, word, lines(word, 20), concurrency=20))
+    assert before["failure_types"] == {"InsufficientBalance": 20}
+    del provider.on_create[word]
+    handle = await start(runs, word, lines(word, 22), concurrency=2)
+    result = await outcome(handle)
+    assert (result["counts"]["failed"], result["counts"]["completed"]) == (20, 2)
+    assert len(await chain(runs, handle)) > 2
+    assert len(provider.creates_of(word)) == 22
 
 
 async def test_a_cancelled_batch_cancels_what_is_in_flight_and_starts_nothing_more(

@@ -66,7 +66,7 @@ async def test_a_line_whose_run_is_forgotten_is_told_and_not_ordered_unasked(
     del provider.on_query[f"{word} dark"]
     retried = await cli.run("batch", "retry", batch_id)
     assert "1 of 3 lines" in retried.err
-    assert f"left out: {word}.jsonl:1: its run was started" in retried.err
+    assert f"left out: {word}.jsonl:1, 3: the runs were started" in retried.err
     assert len(retried.out.splitlines()) == 1
     assert len(provider.creates_of(word)) == 4
     report = await cli.run("batch", "report", batch_id)

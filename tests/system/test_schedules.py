@@ -174,6 +174,18 @@ async def test_each_trigger_is_a_run_of_its_own_and_a_skipped_one_says_so(
     assert {number for number, _, _ in prompts(provider, word)} == {"0"}
 
 
+async def test_a_trigger_does_not_wait_for_a_clock_that_is_behind(
+    cli: CommandLine, client: Client, name: str, word: str
+) -> None:
+    request_file(cli, word)
+    await made(cli.with_(MANXUE_TASK_QUEUE="nobody"), name, "--cron", "0 0 1 1 *")
+    first = (await cli.run("schedule", "trigger", name)).out.strip()
+    found = await Recurring.find(client, name)
+    (last,) = found.description.info.recent_actions
+    last.scheduled_at += timedelta(hours=1)
+    assert await asyncio.wait_for(found.trigger(None), 20) != first
+
+
 async def test_a_backfill_says_what_it_buys_and_asks_and_buys_nothing_twice(
     cli: CommandLine, client: Client, provider: Provider, name: str, word: str
 ) -> None:
