@@ -54,7 +54,12 @@ def new_plan(
     counter = when.numbering(when.start or _next_second())
     fields = numbered(fields, when.timezone, counter)
     media.problems[:0] = options.problems
-    return _checked(Plan(policy, when, fields), when, media)
+    plan = _checked(Plan(policy, when, fields), when, media)
+    if not plan.coming and plan.checked:
+        first = plan.checked.moment.isoformat()
+        hint = f"must not be before the schedule's first time, which is {first}: it would never start a run"
+        raise InvalidInput([problem("--end", "range", when.end and when.end.isoformat(), hint)])
+    return plan
 
 
 async def changed_plan(

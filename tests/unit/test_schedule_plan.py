@@ -90,6 +90,7 @@ def test_times_of_every_begin_at_the_start_and_else_at_even_times() -> None:
         ({"every": "1h", "start": "tomorrow"}, "--start", "format"),
         ({"every": "1h", "start": "2030-01-02", "end": "2030-01-01"}, "--end", "range"),
         ({"every": "1h", "end": "2020-01-01"}, "--end", "range"),
+        ({"cron": "0 9 * * *", "start": "2030-01-01T10:00", "end": "2030-01-02T08:00"}, "--end", "range"),
         ({"every": "1h", "pause_on_failure": True}, "--pause-on-failure", "requires"),
         ({"every": "1h", "task_id": "task-1"}, "task_id", "conflict"),
         ({"every": "1h", "output": "videos/{{ counter }}"}, "output", "format"),
