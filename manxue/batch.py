@@ -4,9 +4,9 @@ import hashlib
 import json
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 REQUEST_PAGE = "RequestPage"
 """The workflow that keeps a part of a batch's requests for as long as the batch goes on. Argument: `RequestPage`."""
@@ -29,6 +29,9 @@ class BatchLine(BaseModel):
     """A `GenerateVideoInput` as JSON."""
     again: bool = False
     """Its run ended without a video, and is started again under the same id: what was bought by then is adopted."""
+    adopted: Annotated[bool, Field(exclude_if=lambda value: not value)] = False
+    """The `task_id` in its input is what an earlier run of it has bought. Left out where it is not so: the ids of pages
+    follow from their content."""
 
 
 class RequestPage(BaseModel):

@@ -99,8 +99,7 @@ _CONVERT: dict[str, Callable[[str], Any]] = {
     "prompt": str,
     "duration": _whole,
     "priority": _whole,
-    "strict_media": _yes_or_no,
-    "allow_unknown_model": _yes_or_no,
+    **{name: _yes_or_no for name, known in GenerateVideoInput.model_fields.items() if known.annotation is bool},
     "deadline": seconds,
     **dict.fromkeys(REFERENCE_LIMITS, _list),
 }

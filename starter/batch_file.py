@@ -73,6 +73,11 @@ def _json(text: str, name: str) -> Iterator[Entry]:
         if text[at : at + 1] not in (",", "]"):
             raise RequestFileUnreadable(f"{name} is not valid JSON at line {text.count(chr(10), 0, at) + 1}")
         at = _skip(text, at + 1) if text[at] == "," else at
+    if (at := _skip(text, at + 1)) < len(text):
+        line = text.count("\n", 0, at) + 1
+        raise RequestFileUnreadable(
+            f"{name} goes on after its list at line {line}: what stands there would be left out"
+        )
 
 
 def _skip(text: str, at: int) -> int:
@@ -88,7 +93,7 @@ def _yaml(text: str, name: str) -> Iterator[Entry]:
             node = loader.get_node()
             assert node
             yield from _yaml_document(loader, node)
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, RecursionError) as error:
         raise RequestFileUnreadable(f"{name} is not valid YAML: {' '.join(str(error).split())}") from error
     finally:
         loader.dispose()
@@ -100,7 +105,7 @@ def _yaml_document(loader: JsonTypes, node: yaml.Node) -> Iterator[Entry]:
         line = item.start_mark.line + 1
         try:
             content = json.loads(json.dumps(loader.construct_document(item)))
-        except (TypeError, ValueError, RecursionError) as error:
+        except (KeyError, TypeError, ValueError, RecursionError) as error:
             yield Entry(line, problems=[problem("line", "format", None, f"holds what JSON cannot express: {error}")])
         else:
             yield Entry(line, content)

@@ -1,12 +1,13 @@
 """What has become of each line of a batch: asked of its run, whatever state the batch itself is in."""
 
 import asyncio
-from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
 from pydantic import BaseModel
+from temporalio.api.enums.v1 import EventType
+from temporalio.api.history.v1 import HistoryEvent
 from temporalio.client import Client, WorkflowExecutionDescription, WorkflowExecutionStatus
 from temporalio.common import SearchAttributeKey
 
@@ -16,11 +17,15 @@ from starter.execution import NotPossible, describe
 from starter.outcome import RunFailed
 from starter.run import Run, RunNotFound
 from workflows.batch_contract import GenerateBatchInput
-from workflows.batch_state import ContinuedBatch
-from workflows.contract import VideoResult
+from workflows.batch_state import BatchState, ContinuedBatch
+from workflows.contract import GENERATE_VIDEO, VideoResult
 
 WAITING = "waiting"
-"""The state of a line whose run was never started. The others are Temporal's words for a run's status."""
+"""The state of a line whose run was never started. Others but this and the next are Temporal's words for a run's
+status."""
+FORGOTTEN = "forgotten"
+"""The state of a line whose run was started, and is known no more: the namespace's retention is over. Nobody knows
+whether it has bought, and made, its video."""
 _PHASE = SearchAttributeKey.for_keyword("ManxuePhase")
 _TASK_ID = SearchAttributeKey.for_keyword("ManxueTaskId")
 _AT_ONCE = 20
@@ -42,31 +47,40 @@ class LineOutcome:
 
 
 async def outcomes(client: Client, batch: Batch) -> list[LineOutcome]:
-    """Every line of a batch in order; what a retry of it has made of a line counts. Raises NotPossible."""
-    found = {outcome.line.number: outcome for outcome in await own_outcomes(client, batch)}
+    """Every line of a batch in order; what a retry of it has made of a line counts. Raises NotPossible.
+
+    A retry may be of an earlier file under the same id: its lines are known by what they order, not by their numbers.
+    """
+    own, retried = await own_outcomes(client, batch), dict[str, LineOutcome]()
     while await describe(client, next_id(batch.id)):
         batch = await Batch.find(client, next_id(batch.id))
-        found |= {outcome.line.number: outcome for outcome in await own_outcomes(client, batch)}
-    return list(found.values())
+        retried |= {order_of(outcome.line): outcome for outcome in await own_outcomes(client, batch)}
+    return [_numbered(retried.get(order_of(outcome.line), outcome), outcome.line.number) for outcome in own]
+
+
+def _numbered(outcome: LineOutcome, number: int) -> LineOutcome:
+    return replace(outcome, line=outcome.line.model_copy(update={"number": number}))
 
 
 async def own_outcomes(client: Client, batch: Batch) -> list[LineOutcome]:
     """Every line of a batch, not knowing of retries."""
     turns = asyncio.Semaphore(_AT_ONCE)
+    lines = await batch_lines(client, batch)
+    started = await _started(client, batch)  # before the look at the runs: one that starts meanwhile is not missing
 
-    async def one(line: BatchLine) -> LineOutcome:
+    async def one(place: int, line: BatchLine) -> LineOutcome:
         async with turns:
-            return await _outcome(client, line)
+            return await _outcome(client, line, FORGOTTEN if place < started else WAITING)
 
-    return await asyncio.gather(*map(one, await batch_lines(client, batch)))
+    return await asyncio.gather(*(one(place, line) for place, line in enumerate(lines)))
 
 
 async def batch_lines(client: Client, batch: Batch) -> list[BatchLine]:
     """The lines of a batch, from where it has them. Raises NotPossible when that is gone, or was never right."""
-    (given,) = await _argument(client, batch.id, batch.description.run_id, dict[str, Any]) or [{}]
-    try:
-        refs = ContinuedBatch.model_validate(given).continued.pages
-    except ValueError:
+    given = await _argument(client, batch.id, batch.description.run_id)
+    if state := _continued(given):
+        refs = state.pages
+    else:
         try:
             told = GenerateBatchInput.model_validate(given)
         except ValueError as error:
@@ -76,29 +90,56 @@ async def batch_lines(client: Client, batch: Batch) -> list[BatchLine]:
         refs = told.pages or []
     lines: list[BatchLine] = []
     for ref in refs:
-        page = await _argument(client, ref.id, None, RequestPage)
+        page = await _argument(client, ref.id, None)
         if not page:
             raise NotPossible(f"the requests of {batch.id} are known no more: the namespace's retention is over")
-        lines += page[0].lines
+        lines += RequestPage.model_validate(page).lines
     return lines
 
 
-async def _argument(client: Client, workflow_id: str, run_id: str | None, kind: Any) -> Sequence[Any]:
-    """What an execution was started with; nothing when it is known no more."""
+async def _argument(client: Client, workflow_id: str, run_id: str | None) -> Any:
+    """What an execution was started with, as JSON; None when it is known no more, or has not exactly one argument."""
     if await describe(client, workflow_id) is None:
-        return []
+        return None
     async for event in client.get_workflow_handle(workflow_id, run_id=run_id).fetch_history_events(page_size=1):
-        return await client.data_converter.decode(
-            event.workflow_execution_started_event_attributes.input.payloads, [kind]
-        )
-    return []
+        return await _given(client, event)
+    return None
 
 
-async def _outcome(client: Client, line: BatchLine) -> LineOutcome:
+async def _given(client: Client, event: HistoryEvent) -> Any:
+    payloads = event.workflow_execution_started_event_attributes.input.payloads
+    return (await client.data_converter.decode(payloads))[0] if len(payloads) == 1 else None
+
+
+def _continued(given: Any) -> BatchState | None:
+    try:
+        return ContinuedBatch.model_validate(given).continued
+    except ValueError:
+        return None
+
+
+async def _started(client: Client, batch: Batch) -> int:
+    """How many of its lines, which it takes in their order, a batch has begun to start: its history says so."""
+    count = 0
+    async for event in client.get_workflow_handle(batch.id, run_id=batch.description.run_id).fetch_history_events():
+        match event.event_type:
+            case EventType.EVENT_TYPE_WORKFLOW_EXECUTION_STARTED:
+                state = _continued(await _given(client, event))
+                count = state.next if state else 0
+            case EventType.EVENT_TYPE_START_CHILD_WORKFLOW_EXECUTION_INITIATED:
+                child = event.start_child_workflow_execution_initiated_event_attributes
+                count += child.workflow_type.name == GENERATE_VIDEO
+            case _:
+                pass
+    return count
+
+
+async def _outcome(client: Client, line: BatchLine, without: str) -> LineOutcome:
+    """`without` is the state of a line without a run."""
     try:
         run = await Run.find(client, line.workflow_id)
     except RunNotFound:
-        return LineOutcome(line)
+        return LineOutcome(line, without)
     known = run.description
     attributes = known.typed_search_attributes
     result, failure = None, None
@@ -123,6 +164,11 @@ def _task_id(known: WorkflowExecutionDescription, result: VideoResult | None, fa
     named = result.task_id if result else failure.details.task_id if failure else None
     attribute: str | None = known.typed_search_attributes.get(_TASK_ID)
     return named or attribute
+
+
+def order_of(line: BatchLine) -> str:
+    """The part of its run's id that follows from what it orders, the same in a retry."""
+    return line.workflow_id.rpartition(":")[2]
 
 
 def next_id(batch_id: str) -> str:

@@ -21,7 +21,7 @@ from manxue.batch import as_input
 from manxue.redact import redact
 from media.presign import presign
 from media.small_file import read_small
-from starter.batch_outcomes import WAITING, LineOutcome
+from starter.batch_outcomes import FORGOTTEN, WAITING, LineOutcome
 from starter.display import clock, location, size
 from workflows.contract import VideoResult
 
@@ -29,7 +29,7 @@ _POSTER_MOST = 8 * 2**20
 """Bytes of a poster that is worth reading."""
 _THUMBNAIL = (480, 480)
 _QUALITY = 72
-_STATES = ("completed", "failed", "canceled", "terminated", "timed out", "running", WAITING)
+_STATES = ("completed", "failed", "canceled", "terminated", "timed out", "running", WAITING, FORGOTTEN)
 """In the order in which the page offers them."""
 _AT_ONCE = 8
 

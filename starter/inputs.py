@@ -1,6 +1,7 @@
 """Options and files of the command line, read as the input of `GenerateVideo` and checked before anything starts."""
 
 import json
+import math
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -100,19 +101,24 @@ def check(fields: Mapping[str, Any], known: Sequence[Problem] = ()) -> tuple[Gen
 def seconds(text: str) -> float | str:
     """`90m`, `1h30m`, `2d` or a number as seconds; any other text as it is, to be read as ISO 8601."""
     text = text.strip()
-    if _DURATION.fullmatch(text):
-        return sum(float(n) * _UNITS[unit] for n, unit in re.findall(r"(\d+(?:\.\d+)?)([dhms])", text))
     try:
-        return float(text)
+        if _DURATION.fullmatch(text):
+            value = sum(float(n) * _UNITS[unit] for n, unit in re.findall(r"(\d+(?:\.\d+)?)([dhms])", text))
+        else:
+            value = float(text)
     except ValueError:
         return text
+    return value if math.isfinite(value) else text  # JSON has neither infinity nor `nan`
 
 
 def output_url(text: str) -> str:
-    """A local path as an absolute file:// URL; a URL as it is, and no text at all, which the check refuses."""
+    """A local path as an absolute file:// URL; a URL as it is, and what can be no path, which the check refuses."""
     if not text or "://" in text:
         return text
-    return Path(text).expanduser().resolve().as_uri() + "/"
+    try:
+        return Path(text).expanduser().resolve().as_uri() + "/"
+    except (ValueError, RuntimeError):  # null bytes, or a `~name` of nobody
+        return text
 
 
 def _lay_over(fields: dict[str, Any], name: str, values: dict[str, Any]) -> None:

@@ -6,7 +6,7 @@ from temporalio.client import Client
 
 from manxue.batch import BatchLine
 from starter.batch import SOURCE, Batch
-from starter.batch_outcomes import batch_lines
+from starter.batch_outcomes import batch_lines, order_of
 from starter.client import OtherRequest
 from starter.execution import NotPossible
 from workflows.batch_contract import GENERATE_BATCH
@@ -39,4 +39,4 @@ async def refuse_what_was_ordered(client: Client, source: str, lines: Iterable[B
 
 def _ordered(line: BatchLine) -> str:
     """What it orders, by the part of its run's id that follows from it."""
-    return line.workflow_id.rpartition(":")[2].partition("-")[0]
+    return order_of(line).partition("-")[0]

@@ -61,7 +61,7 @@ def _yaml(text: str, name: str) -> Any:
         return json.loads(json.dumps(content))
     except yaml.YAMLError as error:
         raise RequestFileUnreadable(f"{name} is not valid YAML: {' '.join(str(error).split())}") from error
-    except (TypeError, ValueError, RecursionError) as error:
+    except (KeyError, TypeError, ValueError, RecursionError) as error:
         raise RequestFileUnreadable(f"{name} holds what JSON cannot express: {error}") from error
 
 
@@ -72,6 +72,11 @@ class JsonTypes(yaml.SafeLoader):
     """
 
     yaml_implicit_resolvers: dict[str, list[tuple[str, re.Pattern[str]]]] = {}  # noqa: RUF012 - as PyYAML has it
+    yaml_constructors = {  # noqa: RUF012 - the others make what JSON does not have, or fail in ways of their own
+        tag: made
+        for tag, made in yaml.SafeLoader.yaml_constructors.items()
+        if tag is None or tag.rpartition(":")[2] in ("null", "bool", "int", "float", "str", "seq", "map")
+    }
 
 
 _WHOLE = r"-?(?:0|[1-9][0-9]*)"

@@ -17,6 +17,7 @@ from starter.schedule_request import Planned, numbered, planned, schedule_fields
 from starter.schedule_times import When, times_of, when_of
 from starter.schedules import Recurring
 from starter.staging import LocalMedia
+from workflows.planned_times import LAST_YEAR
 from workflows.template import Numbering, Template
 
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,79}")
@@ -53,7 +54,12 @@ def new_plan(
     counter = when.numbering(when.start or _next_second())
     fields = numbered(fields, when.timezone, counter)
     media.problems[:0] = options.problems
-    return _checked(Plan(policy, when, fields), when, media)
+    plan = _checked(Plan(policy, when, fields), when, media)
+    if not plan.coming and plan.checked:
+        first = plan.checked.moment.isoformat()
+        hint = f"must not be before the schedule's first time, which is {first}: it would never start a run"
+        raise InvalidInput([problem("--end", "range", when.end and when.end.isoformat(), hint)])
+    return plan
 
 
 async def changed_plan(
@@ -94,6 +100,9 @@ def _checked(plan: Plan, when: When, media: LocalMedia) -> Plan:
     assert plan.fields is not None
     now = datetime.now(UTC)
     coming = planned(plan.fields, max(now, when.start - _SECOND) if when.start else now, media.problems)
+    if not coming:
+        hint = f"must have times of the schedule after it, before the year {LAST_YEAR + 1}"
+        raise InvalidInput([problem("--start", "range", when.start and when.start.isoformat(), hint)])
     shown = [one for one in coming if when.end is None or one.moment <= when.end]
     return Plan(plan.policy, plan.when, plan.fields, shown, coming[0])
 

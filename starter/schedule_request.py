@@ -12,7 +12,6 @@ from pydantic import ValidationError
 
 from manxue.checked_request import CheckedRequest
 from manxue.problem import Problem, problem
-from media.output import output_problem
 from starter.inputs import InvalidInput, check, compose
 from starter.request_file import Document
 from starter.staging import LocalMedia
@@ -99,13 +98,10 @@ def _at(moment: datetime, fields: Mapping[str, Any], template: Template) -> Plan
     rendered = render(dict(fields), template, moment)
     number = template.number(moment) or 0
     filled = {name: value for name, value in rendered.fields.items() if name != "template"}
-    output = filled.get("output")
-    hint = output_problem(output) if isinstance(output, str) and output else None
-    known = [*rendered.problems, *([problem("output", "url", output, hint)] if hint else [])]
     if rendered.problems:
-        raise InvalidInput(known)
+        raise InvalidInput(rendered.problems)
     try:
-        _, request = check(filled, known)
+        _, request = check(filled)
     except InvalidInput as error:
         if not rendered.picked and "{{" not in str(fields.get("request")):
             raise

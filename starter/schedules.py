@@ -1,7 +1,8 @@
 """Temporal Schedules that start `GenerateVideo`: made, found, changed, asked for runs. Prints nothing."""
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
+from copy import copy
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Self
@@ -102,11 +103,17 @@ class Recurring:
         values = (await self.client.data_converter.decode(given))[0] if given else None
         return values if isinstance(values, dict) else {}
 
-    async def change(self, changed: Schedule, request: CheckedRequest | None, fields: Mapping[str, Any]) -> None:
-        """Put `changed` in place of what is there. Raises ScheduleRefused."""
+    async def change(
+        self, changed: Callable[[Schedule], Schedule], request: CheckedRequest | None, fields: Mapping[str, Any]
+    ) -> None:
+        """Put what `changed` makes of what is there now in its place. Raises ScheduleRefused.
 
-        def update(_: ScheduleUpdateInput) -> ScheduleUpdate:
-            return ScheduleUpdate(changed, _search_attributes(request, fields) if request else None)
+        It may have been paused since it was looked up, or have started one of its limited number of runs.
+        """
+
+        def update(now: ScheduleUpdateInput) -> ScheduleUpdate:
+            attributes = _search_attributes(request, fields) if request else None
+            return ScheduleUpdate(changed(now.description.schedule), attributes)
 
         try:
             await self.handle.update(update)
@@ -116,7 +123,8 @@ class Recurring:
     async def trigger(self, overlap: ScheduleOverlapPolicy | None) -> str:
         """Start a run now and name it. Raises NotPossible when none starts, with the reason."""
         for last in self.description.info.recent_actions[-1:]:  # a second one within a second would silently be none
-            await asyncio.sleep((last.scheduled_at + _SECOND - datetime.now(UTC)).total_seconds())
+            left = last.scheduled_at + _SECOND - datetime.now(UTC)
+            await asyncio.sleep(min(left, _SECOND).total_seconds())  # no longer where this machine's clock is behind
         await self.handle.trigger(overlap=overlap)
         before = self.description
         known = [result.action for result in before.info.recent_actions]
@@ -200,6 +208,14 @@ def action(
         static_details=f"Started by the schedule {code(name)}, {text(when)}. The request before its placeholders are "
         f"filled in:\n\n{static_details(shown)}",
     )
+
+
+def with_input(before: ScheduleActionStartWorkflow, after: ScheduleActionStartWorkflow) -> ScheduleActionStartWorkflow:
+    """`before` with what the input of `after` decides. What else somebody has set, such as timeouts, stays."""
+    action = copy(before)
+    action.args, action.priority = after.args, after.priority
+    action.static_summary, action.static_details = after.static_summary, after.static_details
+    return action
 
 
 async def schedules(client: Client) -> AsyncIterator[ScheduleListDescription]:

@@ -117,7 +117,7 @@ class LocalMedia:
                 self._contents[reference] = content
                 return reference
             self.problems.append(problem(field, "staging", text, _NO_PLACE))
-        return f"s3://nowhere/{quote(str(path))}"  # only so that the rules find what else is wrong
+        return f"s3://nowhere/{quote(str(path), errors='replace')}"  # only so that the rules find what else is wrong
 
     async def upload(self) -> None:
         """Bring every file to its place that is not there yet. Raises StagingFailed."""

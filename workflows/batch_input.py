@@ -17,6 +17,8 @@ from workflows.run_input import ArgumentCount
 
 _MOST_BYTES = 1024 * 1024
 """It is handed on as pages, and Temporal takes 2 MB at a time."""
+_LONGEST_ID = 900
+"""Temporal takes 1,000; a run with a longer id cannot be started, and the batch would try for ever."""
 _CONCURRENCY: TypeAdapter[int] = TypeAdapter(Concurrency)
 _HINT = f"must be a whole number from 1 to {MOST_CONCURRENCY}"
 
@@ -28,6 +30,9 @@ def read_batch_input(raw: RawValue | ArgumentCount) -> GenerateBatchInput:
     if (size := len(raw.payload.data)) > _MOST_BYTES:
         hint = f"must be at most {_MOST_BYTES} bytes of JSON; `manxue batch` takes a file of any size"
         raise _invalid([problem("input", "range", f"{size} bytes", hint)])
+    if (length := len(workflow.info().workflow_id.encode())) > _LONGEST_ID:
+        hint = f"must be at most {_LONGEST_ID} bytes long: those of its runs begin with it"
+        raise _invalid([problem("workflow id", "range", f"{length} bytes", hint)])
     try:
         return GenerateBatchInput.model_validate(from_json(raw.payload.data or b"null", allow_inf_nan=False))
     except ValidationError as error:

@@ -20,6 +20,8 @@ class BatchState(BaseModel):
     """Place of the first line that was not started yet, over all pages."""
     running: list[RunRef] = []
     """Runs in flight that an earlier run of the chain, or somebody else, has started."""
+    joined: list[str] = []
+    """The workflow ids of those that were there before the batch was to start them."""
     completed: int = 0
     failed: int = 0
     canceled: int = 0

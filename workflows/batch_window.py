@@ -25,13 +25,15 @@ from workflows.user_metadata import static_details, summary
 class Window:
     """Every run that was started and is not over, each by its workflow id."""
 
-    def __init__(self, ended: Callable[[RunEnd], None], inherited: list[RunRef]) -> None:
+    def __init__(self, ended: Callable[[RunEnd, bool], None], inherited: list[RunRef], joined: list[str]) -> None:
+        """`ended` is told how each run ends, and whether it was joined: there before it was to be started."""
         self._ended = ended
         self._starting: dict[str, RunRef] = {}
         self._own: dict[str, RunRef] = {}
         """Children of this workflow run."""
         self._watched = {run.workflow_id: run for run in inherited}
         """Runs of which this workflow run gets no event."""
+        self._joined = set(joined)
         self._broken: BaseException | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._spawn(self._watch())
@@ -44,6 +46,11 @@ class Window:
         """In the order of their lines."""
         in_flight = {**self._starting, **self._own, **self._watched}
         return sorted(in_flight.values(), key=lambda run: run.number)
+
+    @property
+    def joined(self) -> list[str]:
+        """The workflow ids of those that were there before."""
+        return [run.workflow_id for run in self.runs if run.workflow_id in self._joined]
 
     def start(self, line: BatchLine) -> None:
         """Begin to start a run, or to join the one that has its id already."""
@@ -92,6 +99,7 @@ class Window:
         except WorkflowAlreadyStartedError:
             del self._starting[run.workflow_id]
             self._watched[run.workflow_id] = run
+            self._joined.add(run.workflow_id)
             return
         self._own[run.workflow_id] = self._starting.pop(run.workflow_id)
         try:
@@ -100,7 +108,7 @@ class Window:
         except FailureError as error:
             end = end_of(run, error)
         del self._own[run.workflow_id]
-        self._ended(end)
+        self._ended(end, False)
 
     async def _watch(self) -> None:
         while True:
@@ -114,7 +122,7 @@ class Window:
                 continue
             for end in await looking:
                 del self._watched[end.workflow_id]
-                self._ended(end)
+                self._ended(end, end.workflow_id in self._joined)
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(work)

@@ -19,6 +19,7 @@ from manxue.checked_request import CheckedRequest
 from manxue.failure import FailureDetails, FailureType
 from manxue.problem import Problem, problem, sentence, unknown_field
 from manxue.request import check_request
+from media.output import output_problem
 from workflows.contract import GENERATE_VIDEO, GenerateVideoInput, Numbering, Poll, Resolution, Template
 from workflows.notification import NotifyTarget, NotifyTargets
 from workflows.rendering import MOST_BYTES, RENDERED, render
@@ -116,6 +117,9 @@ def judge(fields: Mapping[str, Any]) -> tuple[RunInput, list[Problem], CheckedRe
         allow_unknown_model=filled_in.get("allow_unknown_model") is True,
     )
     problems = [*run_input.problems, *(verdict.problems if "request" in filled_in else [])]
+    output = filled_in.get("output")
+    if isinstance(output, str) and output and (hint := output_problem(output)):
+        problems.append(problem("output", "url", output, hint))
     return run_input, problems, verdict.request
 
 

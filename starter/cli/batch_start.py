@@ -9,17 +9,18 @@ from typing import Annotated
 import typer
 
 from manxue.problem import problem
+from media.output import output_problem
 from settings import Settings, load
 from starter import display
 from starter.batch import Batch, existing, start_batch
 from starter.batch_file import read_batch_file
 from starter.batch_order import joint_fingerprint, read_order
-from starter.batch_outcomes import next_id, own_outcomes
+from starter.batch_outcomes import FORGOTTEN, next_id, own_outcomes
 from starter.batch_retry import lines_to_retry
 from starter.cli.batch_watching import wait_and_show
 from starter.cli.session import Session, in_session, stack_in_use
 from starter.execution import NotPossible
-from starter.inputs import InvalidInput, seconds
+from starter.inputs import InvalidInput, output_url, seconds
 from starter.ordered_before import refuse_what_was_ordered
 from starter.staging import LocalMedia, staging_place
 from workflows.batch_contract import DEFAULT_CONCURRENCY, MOST_CONCURRENCY
@@ -34,6 +35,11 @@ Detach = Annotated[bool, typer.Option("--detach", "-d", help="Print the id of th
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 _ALL = "For every line that does not say otherwise"
 _EVERY = "Every line"
+_FORGOTTEN = (
+    "the runs were started, and the server knows nothing of them any more: their retention is over. They may have "
+    "made their videos. To order such lines anew, put them into another file"
+)
+_TOLD = 20
 
 
 def start(
@@ -120,10 +126,16 @@ async def _begun(session: Session, batch: Batch, *, is_new: bool, detach: bool, 
 def retry(
     batch_id: BatchId,
     concurrency: Concurrency = DEFAULT_CONCURRENCY,
+    output: Annotated[
+        str | None, typer.Option("--output", "-o", metavar="DIR|URL", help="Another place for their videos.")
+    ] = None,
     detach: Detach = False,
     as_json: Json = False,
 ) -> None:
     """Run the lines again that have no video. What was paid for is fetched, not ordered again."""
+    place = None if output is None else output_url(output)
+    if place is not None and (hint := output_problem(place)):
+        raise InvalidInput([problem("--output", "url", output, hint)])
 
     async def work(session: Session) -> None:
         client, batch, new_id = session.client, await Batch.find(session.client, batch_id), next_id(batch_id)
@@ -132,9 +144,12 @@ def retry(
                 f"{batch_id} is going on; wait for it, or cancel it first: manxue batch cancel {batch_id}"
             )
         outcomes = await own_outcomes(client, batch)
-        lines = lines_to_retry(batch_id, outcomes)
-        ordered = joint_fingerprint(line.workflow_id for line in lines)
-        display.say(f"{len(lines)} of {len(outcomes)} lines of {batch_id} have no video")
+        if gone := [str(outcome.line.number) for outcome in outcomes if outcome.state == FORGOTTEN]:
+            more = f" and {len(gone) - _TOLD} more" if len(gone) > _TOLD else ""
+            display.say(f"left out: {batch.source}:{', '.join(gone[:_TOLD])}{more}: {_FORGOTTEN}", "yellow")
+        lines = lines_to_retry(batch_id, outcomes, place)
+        ordered = joint_fingerprint([*(line.workflow_id for line in lines), *([place] if place else [])])
+        display.say(f"{len(lines)} of {len(outcomes)} lines of {batch_id} have no video and are run again")
         again, is_new = await existing(client, new_id, ordered), False
         if again is None:
             queue = session.settings.task_queue

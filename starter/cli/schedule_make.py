@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 import typer
-from temporalio.client import Schedule, ScheduleState
+from temporalio.client import Schedule, ScheduleActionStartWorkflow, ScheduleState
 
 from connection import ensure_search_attributes
 from settings import Settings, load
@@ -85,20 +85,22 @@ def update(
             put_preview(plan.coming[:preview])
             return
         await media.upload()
-        changed = _changed(found, plan, note)
-        await found.change(changed, plan.checked.request if plan.checked else None, plan.fields or {})
+        request = plan.checked.request if plan.checked else None
+        await found.change(lambda schedule: changed(schedule, name, plan, note), request, plan.fields or {})
         say_done(session, await Recurring.find(session.client, name), f"schedule {name} changed; the next times:")
 
     in_session(work)
 
 
-def _changed(found: Recurring, plan: Plan, note: str | None) -> Schedule:
-    schedule, action = found.description.schedule, found.action
+def changed(schedule: Schedule, name: str, plan: Plan, note: str | None) -> Schedule:
+    """What is there, with what is planned and nothing else changed."""
+    action = schedule.action
+    assert isinstance(action, ScheduleActionStartWorkflow)
     spec = plan.when.spec() if plan.when else schedule.spec
     state = schedule.state if note is None else replace(schedule.state, note=note)
     if plan.fields is not None and plan.checked:
-        words = in_words(spec)
-        action = schedules.action(found.handle.id, action.task_queue, plan.fields, plan.checked.request, words)
+        new = schedules.action(name, action.task_queue, plan.fields, plan.checked.request, in_words(spec))
+        action = schedules.with_input(action, new)
     return Schedule(action=action, spec=spec, policy=plan.policy, state=state)
 
 

@@ -82,10 +82,11 @@ async def test_all_are_rendered_a_few_at_a_time_in_short_histories_and_no_end_is
 
 async def test_one_bad_request_keeps_all_others_from_being_started(runs: Runs, provider: Provider, word: str) -> None:
     bad = [{"request": request(word, duration=99)}, request(""), {"request": request(word), "prority": 1}, 7]
+    bad.append({"request": request(word), "output": "ftp://host/"})
     failure = await failure_of(await start(runs, word, [*lines(word, 3), *bad]))
     assert failure.type == "InvalidRequest"
     fields = [problem["field"] for problem in failure.details[0]["problems"]]
-    assert fields == ["line 4: duration", "line 5: prompt", "line 6: prority", "line 7: request"]
+    assert fields == ["line 4: duration", "line 5: prompt", "line 6: prority", "line 7: request", "line 8: output"]
     assert provider.creates_of(word) == []
 
 
@@ -114,6 +115,45 @@ async def test_a_wrong_number_of_arguments_ends_in_a_clean_failure(runs: Runs, w
     assert (await failure_of(handle)).type == "InvalidRequest"
 
 
+async def test_an_id_that_its_runs_could_not_begin_with_ends_in_a_clean_failure(runs: Runs, word: str) -> None:
+    batch_id = word.ljust(985, "x")
+    given = {"requests": lines(word, 1)}
+    handle = await runs.client.start_workflow("GenerateBatch", given, id=batch_id, task_queue=runs.task_queue)
+    failure = await failure_of(handle)
+    assert (failure.type, failure.details[0]["problems"][0]["field"]) == ("InvalidRequest", "workflow id")
+
+
+async def test_a_pause_counts_also_while_the_requests_are_being_read(runs: Runs, provider: Provider, word: str) -> None:
+    page_id, batch_id = f"{word}-page", f"batch-{word}"
+    given = {"pages": [{"id": page_id, "lines": 4}], "skip_invalid": True}
+    handle = await runs.client.start_workflow("GenerateBatch", given, id=batch_id, task_queue=runs.task_queue)
+    await until(handle, lambda now: now["phase"] == "running")
+    await handle.execute_update("pause")
+    kept = [
+        {"number": number, "workflow_id": f"{batch_id}:{number}", "input": line}
+        for number, line in enumerate(lines(word, 4), 1)
+    ]
+    await runs.client.start_workflow("RequestPage", {"lines": kept}, id=page_id, task_queue=runs.task_queue)
+    await read(handle)
+    assert (await progress(handle))["counts"]["waiting"] == 4
+    await handle.execute_update("set_concurrency", 2)
+    await handle.execute_update("resume")
+    assert (await outcome(handle))["counts"]["completed"] == 4
+    assert len(provider.creates_of(word)) == 4
+
+
+async def read(handle: Handle) -> None:
+    """Wait until a batch has its page, and has done what follows."""
+    async with asyncio.timeout(60):
+        while True:
+            kinds = [event.event_type async for event in handle.fetch_history_events()]
+            if EventType.EVENT_TYPE_ACTIVITY_TASK_COMPLETED in kinds:
+                after = kinds[kinds.index(EventType.EVENT_TYPE_ACTIVITY_TASK_COMPLETED) :]
+                if EventType.EVENT_TYPE_WORKFLOW_TASK_COMPLETED in after:
+                    return
+            await asyncio.sleep(0.2)
+
+
 async def test_a_paused_batch_starts_nothing_until_it_is_resumed_and_obeys_a_new_limit(
     runs: Runs, provider: Provider, word: str
 ) -> None:
@@ -140,6 +180,21 @@ async def test_a_batch_pauses_by_itself_when_every_further_run_would_fail_too(
     assert len(provider.creates_of(word)) == 2
     await handle.execute_update("resume")
     assert (await outcome(handle))["counts"]["completed"] == 4
+
+
+async def test_runs_that_failed_for_want_of_money_before_do_not_pause_the_batch_that_joins_them(
+    short: tuple[Runs, WorkerProcess], provider: Provider, word: str
+) -> None:
+    runs, _ = short
+    provider.on_create[word] = lambda body: JSONResponse({"msg": "no credit"}, 402)
+    before = await outcome(await start(runs, word, lines(word, 20), concurrency=20))
+    assert before["failure_types"] == {"InsufficientBalance": 20}
+    del provider.on_create[word]
+    handle = await start(runs, word, lines(word, 22), concurrency=2)
+    result = await outcome(handle)
+    assert (result["counts"]["failed"], result["counts"]["completed"]) == (20, 2)
+    assert len(await chain(runs, handle)) > 2
+    assert len(provider.creates_of(word)) == 22
 
 
 async def test_a_cancelled_batch_cancels_what_is_in_flight_and_starts_nothing_more(

@@ -14,6 +14,7 @@ from temporalio.api.common.v1 import WorkflowExecution
 from temporalio.api.workflowservice.v1 import ResetWorkflowExecutionRequest
 from temporalio.client import (
     Client,
+    ScheduleActionStartWorkflow,
     ScheduleCalendarSpec,
     ScheduleRange,
     ScheduleSpec,
@@ -21,6 +22,10 @@ from temporalio.client import (
     ScheduleUpdateInput,
 )
 
+from starter.cli.schedule_make import changed
+from starter.schedule_plan import changed_plan
+from starter.schedules import Recurring
+from starter.staging import LocalMedia
 from tests.support.command_line import CommandLine, Told
 from tests.support.processes import DevServer, free_port
 from tests.support.provider import Provider
@@ -169,6 +174,18 @@ async def test_each_trigger_is_a_run_of_its_own_and_a_skipped_one_says_so(
     assert {number for number, _, _ in prompts(provider, word)} == {"0"}
 
 
+async def test_a_trigger_does_not_wait_for_a_clock_that_is_behind(
+    cli: CommandLine, client: Client, name: str, word: str
+) -> None:
+    request_file(cli, word)
+    await made(cli.with_(MANXUE_TASK_QUEUE="nobody"), name, "--cron", "0 0 1 1 *")
+    first = (await cli.run("schedule", "trigger", name)).out.strip()
+    found = await Recurring.find(client, name)
+    (last,) = found.description.info.recent_actions
+    last.scheduled_at += timedelta(hours=1)
+    assert await asyncio.wait_for(found.trigger(None), 20) != first
+
+
 async def test_a_backfill_says_what_it_buys_and_asks_and_buys_nothing_twice(
     cli: CommandLine, client: Client, provider: Provider, name: str, word: str
 ) -> None:
@@ -260,6 +277,37 @@ async def test_an_update_changes_what_is_given_and_numbers_go_on(
     assert (known["note"], known["overlap"], known["pause_on_failure"]) == ("second", "skip", True)
     times = [datetime.fromisoformat(time) for time in known["next"]]
     assert {time.minute for time in times} == {0, 20, 40}
+
+
+async def test_an_update_leaves_what_others_have_set_also_while_it_is_made(
+    cli: CommandLine, client: Client, name: str, word: str
+) -> None:
+    request_file(cli, word)
+    await made(cli, name, "--cron", "0 9 * * *")
+    handle = client.get_schedule_handle(name)
+
+    def from_outside(given: ScheduleUpdateInput) -> ScheduleUpdate:
+        schedule = given.description.schedule
+        assert isinstance(schedule.action, ScheduleActionStartWorkflow)
+        schedule.action.execution_timeout, schedule.action.memo = timedelta(days=3), {"team": "promo"}
+        schedule.state.limited_actions, schedule.state.remaining_actions = True, 5
+        return ScheduleUpdate(schedule)
+
+    await handle.update(from_outside)
+    found = await Recurring.find(client, name)
+    plan = await changed_plan(found, {"cron": "0 10 * * *"}, None, {}, LocalMedia(None, templates=True))
+    assert plan.checked
+    await cli.run("schedule", "pause", name)  # as somebody may while files are uploaded
+    await found.change(lambda schedule: changed(schedule, name, plan, "later"), plan.checked.request, plan.fields or {})
+    schedule = (await handle.describe()).schedule
+    assert isinstance(schedule.action, ScheduleActionStartWorkflow)
+    assert (schedule.state.paused, schedule.state.remaining_actions, schedule.state.note) == (True, 5, "later")
+    assert schedule.action.execution_timeout == timedelta(days=3)
+    run = client.get_workflow_handle((await cli.run("schedule", "trigger", name)).out.strip())
+    started = await run.describe()
+    assert (await started.memo())["team"] == "promo"
+    assert "0 10 " in str(await started.static_details())
+    assert (await outcome(run))["video"]
 
 
 async def test_a_wrong_schedule_is_refused_with_everything_that_is_wrong_and_needs_no_server(

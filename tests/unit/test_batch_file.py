@@ -96,6 +96,29 @@ def test_every_bad_line_is_named_with_all_that_is_wrong_with_it(tmp_path: Path) 
     ]
 
 
+@pytest.mark.parametrize(
+    ("name", "text", "found"),
+    [
+        ("a.jsonl", json.dumps({"request": BODY, "output": "ftp://x/y/"}), "1: output: url"),
+        ("a.jsonl", json.dumps({"request": BODY, "output": "a\0b"}), "1: output: url"),
+        ("a.jsonl", json.dumps({"request": BODY, "output": "~nobody-has-this-name/"}), "1: output: url"),
+        ("a.jsonl", json.dumps({"request": BODY, "output": "\ud800/"}), "1: input: type"),
+        ("a.jsonl", json.dumps({**BODY, "first_image": "\ud800.png"}), "1: first_image: file"),
+        ("a.yaml", "- prompt: !!bool perhaps", "1: line: format"),
+        ("a.csv", f"prompt,model,deadline\nx,{BODY['model']},{'9' * 400}d", "2: deadline: type"),
+        ("a.csv", f"prompt,model,poll.interval\nx,{BODY['model']},nan", "2: poll.interval: type"),
+    ],
+)
+def test_what_is_no_path_no_place_and_no_number_is_named(tmp_path: Path, name: str, text: str, found: str) -> None:
+    assert found in told(written(tmp_path, name, text))
+
+
+def test_a_cell_says_yes_or_no_wherever_the_input_does(tmp_path: Path) -> None:
+    csv = f"prompt,model,preview,strict_media\nx,{BODY['model']},false,TRUE"
+    (line,) = order(written(tmp_path, "a.csv", csv)).lines
+    assert (line.fields["preview"], line.fields["strict_media"]) == (False, True)
+
+
 def test_right_lines_go_on_alone_only_when_that_is_asked_for(tmp_path: Path) -> None:
     path = written(tmp_path, "a.jsonl", f"{json.dumps(BODY)}\n{{}}\n")
     with pytest.raises(InvalidBatch):
@@ -116,6 +139,9 @@ def test_right_lines_go_on_alone_only_when_that_is_asked_for(tmp_path: Path) -> 
         ("a.json", "{}"),
         ("a.json", "[{} {}]"),
         ("a.csv", "prompt"),
+        ("a.json", f"[{json.dumps(BODY)}]\n[{json.dumps(BODY)}]"),
+        ("a.yaml", f"- prompt: {'[' * 2000}{']' * 2000}"),
+        ("a.yaml", "- prompt: !!timestamp soon"),
     ],
 )
 def test_a_file_that_is_no_list_of_requests_is_refused(tmp_path: Path, name: str, text: str) -> None:
