@@ -86,15 +86,15 @@ def client_config() -> ClientConnectConfig:
 async def ensure_search_attributes(client: Client) -> list[str]:
     """Register the search attributes that are missing in the client's namespace, and name them.
 
-    An unregistered one would make every workflow task fail for ever, so a worker calls this before it polls.
-    Raises TemporalUnavailable where registering is not allowed (Temporal Cloud: create them by `tcld` or its UI).
+    One that is not registered, or as another type, would make every workflow task that sets it fail for ever, so a
+    worker calls this before it polls. Raises TemporalUnavailable for another type, and where registering is not
+    allowed (Temporal Cloud: create them by `tcld` or its UI).
     """
-    operator = client.operator_service
+    operator, keyword = client.operator_service, IndexedValueType.INDEXED_VALUE_TYPE_KEYWORD
     try:
         known = await operator.list_search_attributes(ListSearchAttributesRequest(namespace=client.namespace))
         missing = [name for name in SEARCH_ATTRIBUTES if name not in known.custom_attributes]
         if missing:
-            keyword = IndexedValueType.INDEXED_VALUE_TYPE_KEYWORD
             wanted = dict.fromkeys(missing, keyword)
             await operator.add_search_attributes(
                 AddSearchAttributesRequest(namespace=client.namespace, search_attributes=wanted)
@@ -106,6 +106,13 @@ async def ensure_search_attributes(client: Client) -> list[str]:
             f"the search attributes {', '.join(SEARCH_ATTRIBUTES)} (type Keyword) cannot be registered in the "
             f"namespace {client.namespace} ({error.message}); have them created there, then start again"
         ) from error
+    types = known.custom_attributes
+    if other := [name for name in SEARCH_ATTRIBUTES if types.get(name, keyword) != keyword]:
+        raise TemporalUnavailable(
+            f"in the namespace {client.namespace} the search attributes {', '.join(other)} are of another type than "
+            "Keyword, with which runs are stuck for ever, some after they have paid; remove them (temporal operator "
+            "search-attribute remove --name NAME), then start again"
+        )
     return missing
 
 
