@@ -284,6 +284,36 @@ async def test_ctrl_c_ends_the_watching_and_not_the_run(
     await outcome(handle)
 
 
+@pytest.mark.usefixtures("runs")
+async def test_a_stream_that_takes_nothing_more_is_not_told_as_a_run_without_a_video(
+    cli: CommandLine, provider: Provider, word: str
+) -> None:
+    generate = f'"$0" generate --key {word} --prompt "{word} ½" -o vidé {" ".join(QUICK)}'
+    shell = CommandLine(cli.folder, cli.environment, ("sh", "-c"))
+    manxue = cli.program[0]
+    full, silent, closed = [
+        await shell.run(f"{generate} {streams}", manxue) for streams in (">/dev/full", "-d 2>/dev/full", ">&- 2>&-")
+    ]
+    ascii_only = await shell.with_(PYTHONIOENCODING="ascii").run(generate, manxue)
+    assert (full.code, silent.code, closed.code, ascii_only.code) == (4, 0, 0, 0)
+    assert "standard output cannot be written: No space left on device; what was started goes on" in full.err
+    assert silent.out == f"generate-{word}\n"
+    assert "vid\\xe9" in ascii_only.out
+    gone = await shell.run(f'"$0" generate --key {word} --prompt "{word} ½" -o vidé 2>/dev/null | true', manxue)
+    assert (gone.code, gone.err) == (0, "")
+    assert len(provider.creates_of(word)) == 1
+
+
+@pytest.mark.usefixtures("runs")
+async def test_json_is_json_whatever_stands_in_a_prompt(cli: CommandLine, word: str) -> None:
+    prompt = f'{word} "https://a.example/?q=1" and "bearer me"'
+    told = await cli.run("generate", "--prompt", prompt, "--id", word, "--tenant", word, *QUICK)
+    assert told.code == 0
+    while not (listed := json.loads((await cli.run("list", "--tenant", word, "--json")).out)):
+        await asyncio.sleep(0.5)
+    assert listed[0]["summary"].endswith(f'{word} "https://a.example/?…" and "Bearer …"')
+
+
 async def test_status_says_why_a_download_does_not_come_to_its_end(
     cli: CommandLine, runs: Runs, word: str, tmp_path: Path
 ) -> None:
