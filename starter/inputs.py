@@ -1,6 +1,7 @@
 """Options and files of the command line, read as the input of `GenerateVideo` and checked before anything starts."""
 
 import json
+import math
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -103,16 +104,22 @@ def seconds(text: str) -> float | str:
     if _DURATION.fullmatch(text):
         return sum(float(n) * _UNITS[unit] for n, unit in re.findall(r"(\d+(?:\.\d+)?)([dhms])", text))
     try:
-        return float(text)
+        number = float(text)
     except ValueError:
         return text
+    return number if math.isfinite(number) else text
 
 
 def output_url(text: str) -> str:
     """A local path as an absolute file:// URL; a URL as it is, and no text at all, which the check refuses."""
     if not text or "://" in text:
         return text
-    return Path(text).expanduser().resolve().as_uri() + "/"
+    try:
+        path = Path(text).expanduser()
+    except RuntimeError:
+        hint = "names the home directory of a user whom this machine does not know"
+        raise InvalidInput([problem("output", "format", text, hint)]) from None
+    return path.resolve().as_uri() + "/"
 
 
 def _lay_over(fields: dict[str, Any], name: str, values: dict[str, Any]) -> None:

@@ -59,7 +59,10 @@ def running_stack(directory: Path = STATE_DIRECTORY) -> LocalState | None:
 
 def nearest_stack() -> LocalState | None:
     """The stack that runs in this directory, or in the nearest one above it."""
-    here = Path.cwd()
+    try:
+        here = Path.cwd()
+    except FileNotFoundError:  # it was removed
+        return None
     found = (running_stack(directory / STATE_DIRECTORY) for directory in (here, *here.parents))
     return next(filter(None, found), None)
 
