@@ -6,7 +6,7 @@ from typing import Any, TypedDict
 from temporalio.client import Client
 from temporalio.common import Priority, WorkflowIDReusePolicy
 from temporalio.exceptions import WorkflowAlreadyStartedError
-from temporalio.service import RPCError
+from temporalio.service import RPCError, RPCStatusCode
 
 from activities.not_found import is_gone
 from manxue.batch import fingerprint
@@ -18,6 +18,12 @@ from workflows.user_metadata import static_details, static_summary, summary
 
 FINGERPRINT = "request_sha256"
 """Memo field: tells whether a workflow id is used again for the same request."""
+_REFUSALS = (
+    RPCStatusCode.INVALID_ARGUMENT,
+    RPCStatusCode.NOT_FOUND,
+    RPCStatusCode.PERMISSION_DENIED,
+    RPCStatusCode.UNAUTHENTICATED,
+)
 
 
 class StartOptions(TypedDict):
@@ -66,6 +72,11 @@ async def start(
             ) from None
         return run, False
     return await Run.find(client, workflow_id), True
+
+
+def is_refused(error: RPCError) -> bool:
+    """Whether a start that failed with `error` is known to have started nothing."""
+    return error.status in _REFUSALS
 
 
 def start_options(

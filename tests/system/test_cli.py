@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from manxue.failure import FailureType
+from tests.support.broken_line import broken_line
 from tests.support.command_line import CommandLine, Told
 from tests.support.contract import said
 from tests.support.processes import DevServer, free_port
@@ -282,6 +283,29 @@ async def test_ctrl_c_ends_the_watching_and_not_the_run(
     await until(handle, lambda now: now["polls"] > polls)
     stage["status"] = "completed"
     await outcome(handle)
+
+
+@pytest.mark.usefixtures("runs")
+async def test_a_start_whose_answer_is_lost_names_its_id_and_under_that_is_never_a_second_render(
+    server: DevServer, cli: CommandLine, provider: Provider, word: str
+) -> None:
+    async with broken_line(server.address) as line, broken_line(server.address) as other:
+        waiting = asyncio.create_task(cli.with_(TEMPORAL_ADDRESS=line).run("generate", "--prompt", word, *QUICK))
+        async with cli.with_(TEMPORAL_ADDRESS=other).started("generate", "--prompt", f"{word}-b", *QUICK) as stopped:
+            while not provider.creates_of(f"{word}-b"):
+                await asyncio.sleep(0.1)
+            stopped.interrupt()
+            interrupted = await stopped.told()
+        lost = await waiting
+    for told, code, prompt in ((lost, 4, word), (interrupted, 130, f"{word}-b")):
+        assert (told.code, told.out) == (code, "")
+        named = re.search(r"it is not known whether (\S+) was started.* with --id \1, which orders nothing", told.err)
+        assert named
+        again = await cli.run("generate", "--prompt", prompt, *QUICK, "--id", named[1])
+        assert again.code == 0
+        assert f"{named[1]}" in again.err
+    assert [body["prompt"] for body in provider.creates_of(word)].count(word) == 1
+    assert len(provider.creates_of(f"{word}-b")) == 1
 
 
 @pytest.mark.usefixtures("runs")
