@@ -87,6 +87,8 @@ async def run_worker(
     Raises TemporalUnavailable, OutputInvalid, OutputUnavailable or SettingsError when it cannot begin.
     """
     output = open_output(settings.output)
+    if settings.shutdown_grace < settings.longest_create:
+        log.warning("worker.grace_cuts_create_calls_off", MANXUE_SHUTDOWN_GRACE_needed=settings.longest_create)
     await asyncio.gather(ensure_search_attributes(client), output.prepare())
     working = asyncio.Event()
     async with AsyncExitStack() as parts:
@@ -126,12 +128,11 @@ async def _monitored(
 @asynccontextmanager
 async def build_worker(settings: WorkerSettings, client: Client) -> AsyncIterator[Worker]:
     """A running worker with its clients; leaving the block stops it."""
-    result_host = urlsplit(settings.base_url).hostname or ""
     address, key = client.service_client.config.target_host, settings.api_key.get_secret_value()
     grace = timedelta(seconds=settings.shutdown_grace)
     guard = AddressGuard(settings.allowed_networks)
     # Results may come from a provider in a private network; what a user names may not lead there.
-    results_guard = AddressGuard(settings.allowed_networks, allowed_hosts=[result_host])
+    results_guard = AddressGuard(settings.allowed_networks, allowed_hosts=[urlsplit(settings.base_url).hostname or ""])
     new_manxue, new_fetcher, server, deployment = await asyncio.gather(
         asyncio.to_thread(ManxueClient, key, settings.base_url, settings.create_timeout, provider_calls.watch()),
         asyncio.to_thread(Fetcher, guard),  # like the one before, it takes 25 ms to load the authorities of TLS
@@ -149,7 +150,6 @@ async def build_worker(settings: WorkerSettings, client: Client) -> AsyncIterato
         secrets = [secret.get_secret_value() for secret in settings.webhook_secrets]
         receivers = Receivers(poster, can_sign=bool(secrets))
         assets = UploadAssets(manxue)
-        reviews = ReviewAssets(fetcher, settings.base_url, key, settings.keep_assets)
         limits = Limits(max_in_flight=settings.max_in_flight, submits_per_second=settings.submits_per_second)
         admission = AskAdmission(settings.task_queue, settings.base_url, key, limits)
         pages = RequestPages(input_problems)
@@ -169,7 +169,7 @@ async def build_worker(settings: WorkerSettings, client: Client) -> AsyncIterato
                 admission.ask_admission,
                 left_slots,
                 earlier_admission,
-                reviews.review_assets,
+                ReviewAssets(fetcher, settings.base_url, key, settings.keep_assets).review_assets,
                 assets.upload_assets,
                 assets.asset_state,
                 Submit(manxue).submit,

@@ -21,6 +21,8 @@ EMULATOR_KEY = "local-key"
 _LOOPBACK = "127.0.0.0/8"
 _EMULATOR_GRACE = 5.0
 """Seconds that a stopping worker gets when no real money is in flight."""
+_EMULATOR_CREATE = 4.0
+"""Seconds that an emulator's create call may take: no longer than that."""
 _EXIT_PATIENCE = 10.0
 """Seconds beyond the grace before a worker is killed."""
 
@@ -112,6 +114,7 @@ def _provider_environment(emulator_url: str | None) -> dict[str, str]:
         "MANXUE_BASE_URL": emulator_url,
         "MANXUE_API_KEY": EMULATOR_KEY,
         "MANXUE_ALLOWED_NETWORKS": ",".join(filter(None, networks)),
+        "MANXUE_CREATE_TIMEOUT": str(_EMULATOR_CREATE),
     }
 
 
