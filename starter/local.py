@@ -10,9 +10,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
+from temporalio.client import Client
+
 from settings import EncryptionSettings, WorkerSettings, load
 from starter.child_process import end, last_line, spawn
 from starter.dev_server import HOST, NAMESPACE, DevServer, LocalStackFailed, Ports, dev_server, usable_port
+from starter.local_provider import keep_to_provider
 from starter.local_state import STATE_DIRECTORY, LocalState, announced, locked, webhook_secret
 
 T = TypeVar("T")
@@ -83,6 +86,8 @@ async def local_stack(options: StackOptions) -> AsyncIterator[LocalStack]:
         codec_port = usable_port(None) if load(EncryptionSettings).encryption_keys else None
         codec_endpoint = f"http://{HOST}:{codec_port}" if codec_port else None
         server = await parts.enter_async_context(dev_server(options.state, options.ports, codec_endpoint))
+        client = await Client.connect(server.address, namespace=NAMESPACE)
+        await keep_to_provider(client, options.state, real=options.real)
         if codec_port:
             await parts.enter_async_context(_codec_server(codec_port, server.ui_url, options.state / "codec.log"))
         emulator_url = None

@@ -96,6 +96,32 @@ async def test_a_render_in_flight_goes_on_when_the_stack_is_started_again(cli: C
     assert Path(watched.out.strip()).stat().st_size > 0
 
 
+async def test_what_was_tried_with_the_emulator_is_never_ordered_from_the_real_provider(
+    cli: CommandLine, provider: Provider, word: str
+) -> None:
+    real = cli.with_(MANXUE_API_KEY=API_KEY, MANXUE_BASE_URL=provider.url, MANXUE_MAX_IN_FLIGHT="1")
+    async with real.started("local", "--speed", "1") as stack:
+        await stack.says("Ctrl-C stops everything.")
+        for run_id in (f"{word}-rendering", f"{word}-waiting"):
+            await cli.run("generate", "--prompt", word, "--id", run_id, "--detach")
+        stack.interrupt()
+        await stack.told()
+    refused = await real.run("local", "--real")
+    assert refused.code == 4
+    assert "error: 2 open runs in .manxue were made with the emulator" in refused.err
+    async with real.started("local") as stack:
+        await stack.says("Ctrl-C stops everything.")
+        for run_id in (f"{word}-rendering", f"{word}-waiting"):
+            await cli.run("cancel", run_id)
+        stack.interrupt()
+        await stack.told()
+    async with real.started("local", "--real") as stack:
+        await stack.says("Ctrl-C stops everything.")
+        stack.interrupt()
+        assert (await stack.told()).code == 0
+    assert provider.creates_of(word) == []
+
+
 async def test_a_stack_that_is_killed_takes_everything_with_it(cli: CommandLine) -> None:
     async with cli.started("local") as stack:
         await stack.says("worker.started")
