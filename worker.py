@@ -10,7 +10,6 @@ import startup
 
 import asyncio
 import os
-import signal
 import sys
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -49,6 +48,7 @@ from media.post import Poster
 from media.storage import OutputUnavailable
 from settings import SettingsError, WorkerSettings, load
 from starter.nexus_service import ManxueService
+from starter.stopping import stop_on_signals
 from telemetry import provider_calls, tracing
 from telemetry.metrics import Exporter, start_exporter
 from workflows.admit_renders import AdmitRenders
@@ -211,10 +211,7 @@ async def build_worker(settings: WorkerSettings, client: Client) -> AsyncIterato
 
 async def _serve(settings: WorkerSettings) -> None:
     # Before anything else: process 1 of a container does not hear a signal that it has no handler for.
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
+    stop = stop_on_signals()
     exporter = start_exporter(logs.core_logging()) if settings.metrics_address else None
     client = await connect(exporter.runtime if exporter else Runtime(telemetry=TelemetryConfig(logs.core_logging())))
     await run_worker(settings, client, stop, exporter)

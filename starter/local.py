@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import signal
 import sys
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -101,14 +100,6 @@ async def local_stack(options: StackOptions) -> AsyncIterator[LocalStack]:
         worker = await parts.enter_async_context(_worker(state, options.worker_log, grace, secret))
         parts.enter_context(announced(options.state, state))
         yield LocalStack(state, server, worker, options)
-
-
-def stop_on_signals() -> asyncio.Event:
-    """An event that Ctrl-C and SIGTERM set, instead of ending this process at once."""
-    stop = asyncio.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    return stop
 
 
 def _provider_environment(emulator_url: str | None) -> dict[str, str]:
