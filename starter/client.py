@@ -11,6 +11,7 @@ from temporalio.service import RPCError, RPCStatusCode
 from activities.not_found import is_gone
 from manxue.batch import fingerprint
 from manxue.checked_request import CheckedRequest
+from starter.memo import memo_text
 from starter.run import Run
 from workflows.contract import GENERATE_VIDEO, MEMO_SUMMARY
 from workflows.priority import priority_of
@@ -101,7 +102,7 @@ async def is_same_request(client: Client, run: Run, ordered: str, contents: Mapp
 
     One whose beginning is gone counts as the same. Raises RPCError.
     """
-    known = (await run.description.memo()).get(FINGERPRINT) or await _fingerprint_of(client, run, contents)
+    known = await memo_text(run.description, FINGERPRINT) or await _fingerprint_of(client, run, contents)
     return known in (None, ordered)
 
 
