@@ -118,6 +118,16 @@ def test_every_problem_of_request_and_run_is_told_at_once_by_its_name() -> None:
     ]
 
 
+def test_what_no_json_can_hold_is_told_by_its_field() -> None:
+    fields = composed({"prompt": "caf\udce9", "extra": ["scale=NaN", "seed=1"], "reference_image": ["a", "b\udce9"]})
+    assert problems_of({**fields, "template": {"lists": {"x": [1e999]}}}) == [
+        ("prompt", "type"),
+        ("referenceImages[1]", "type"),
+        ("extra.scale", "type"),
+        ("template.lists.x[0]", "type"),
+    ]
+
+
 def test_an_extra_field_without_a_value_is_explained() -> None:
     with pytest.raises(InvalidInput, match="key=value"):
         composed({**PROMPT, "extra": ["seed"]})
