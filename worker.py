@@ -37,7 +37,7 @@ from activities.run_ends import ended_runs, run_ends
 from activities.submit import Submit
 from activities.upload_assets import UploadAssets
 from activities.validate import Validate
-from connection import TemporalUnavailable, connect, ensure_search_attributes
+from connection import TemporalUnavailable, connect, ensure_search_attributes, require_provider
 from deployment import deployment_of
 from manxue.admission import Limits
 from manxue.client import ManxueClient
@@ -89,7 +89,9 @@ async def run_worker(
     output = open_output(settings.output)
     if settings.shutdown_grace < settings.longest_create:
         log.warning("worker.grace_cuts_create_calls_off", MANXUE_SHUTDOWN_GRACE_needed=settings.longest_create)
-    await asyncio.gather(ensure_search_attributes(client), output.prepare())
+    await asyncio.gather(
+        require_provider(client, settings.base_url), ensure_search_attributes(client), output.prepare()
+    )
     working = asyncio.Event()
     async with AsyncExitStack() as parts:
         if exporter:

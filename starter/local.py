@@ -14,7 +14,7 @@ from temporalio.client import Client
 from settings import EncryptionSettings, WorkerSettings, load
 from starter.child_process import end, last_line, spawn
 from starter.dev_server import HOST, NAMESPACE, DevServer, LocalStackFailed, Ports, dev_server, usable_port
-from starter.local_provider import keep_to_provider
+from starter.local_provider import announce_provider, keep_to_provider
 from starter.local_state import STATE_DIRECTORY, LocalState, announced, locked, webhook_secret
 
 T = TypeVar("T")
@@ -92,6 +92,7 @@ async def local_stack(options: StackOptions) -> AsyncIterator[LocalStack]:
         emulator_url = None
         if not options.real:
             emulator_url = await parts.enter_async_context(_emulator(options, staging))
+        await announce_provider(client, emulator_url)
         secret = webhook_secret(options.state)
         speed, folder = (None, None) if options.real else (options.speed, str(staging))
         state = LocalState(

@@ -2,8 +2,11 @@
 
 from pathlib import Path
 
+from temporalio.api.namespace.v1 import UpdateNamespaceInfo
+from temporalio.api.workflowservice.v1 import UpdateNamespaceRequest
 from temporalio.client import Client
 
+from connection import PROVIDER
 from starter.local_state import StateUnusable
 from workflows.batch_contract import GENERATE_BATCH
 from workflows.contract import GENERATE_VIDEO
@@ -30,6 +33,12 @@ async def keep_to_provider(client: Client, directory: Path, *, real: bool) -> No
             f"them end with {before}, or cancel them there, or start another stack with --state DIRECTORY"
         )
     file.write_text(f"{now}\n")
+
+
+async def announce_provider(client: Client, emulator_url: str | None) -> None:
+    """Let workers of any other provider know that this server is not theirs; without an emulator any may come."""
+    info = UpdateNamespaceInfo(data={PROVIDER: emulator_url or ""})
+    await client.workflow_service.update_namespace(UpdateNamespaceRequest(namespace=client.namespace, update_info=info))
 
 
 async def _left(client: Client) -> str | None:

@@ -103,6 +103,10 @@ async def test_what_was_tried_with_the_emulator_is_never_ordered_from_the_real_p
     real = cli.with_(MANXUE_API_KEY=API_KEY, MANXUE_BASE_URL=provider.url, MANXUE_MAX_IN_FLIGHT="1")
     async with real.started("local", "--speed", "1") as stack:
         await stack.says("Ctrl-C stops everything.")
+        address = json.loads((cli.folder / ".manxue" / "local.json").read_text())["address"]
+        astray = await real.with_(TEMPORAL_ADDRESS=address).run("worker")  # as its usual address would have it
+        assert astray.code == 4
+        assert f"and would be ordered from {provider.url} here; set TEMPORAL_ADDRESS" in astray.err
         for run_id in (f"{word}-rendering", f"{word}-waiting"):
             await cli.run("generate", "--prompt", word, "--id", run_id, "--detach")
         stack.interrupt()
