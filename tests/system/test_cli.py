@@ -14,9 +14,9 @@ from manxue.failure import FailureType
 from tests.support.broken_line import broken_line
 from tests.support.command_line import CommandLine, Told
 from tests.support.contract import said
-from tests.support.processes import DevServer, free_port
+from tests.support.processes import DevServer, free_port, worker_process
 from tests.support.provider import Provider, bad_gateway, size
-from tests.support.runs import Runs, outcome, request, until, until_phase
+from tests.support.runs import FAST, Runs, failure_of, outcome, request, until, until_phase
 from tests.support.video import mp4
 from workflows.contract import Progress, VideoResult
 
@@ -252,6 +252,30 @@ async def test_without_a_worker_a_run_starts_and_every_question_is_answered_in_t
     known = json.loads(told[3].out)
     assert (known["id"], known["status"], known["phase"]) == (word, "running", "starting")
     assert all(f"no worker is polling task queue {word}" in one.out + one.err for one in told)
+
+
+async def test_a_decision_that_no_worker_took_is_not_carried_out_when_one_comes(
+    cli: CommandLine,
+    runs: Runs,
+    provider: Provider,
+    worker_env: dict[str, str],
+    folder: Path,
+    word: str,
+) -> None:
+    env = {**worker_env, "MANXUE_TASK_QUEUE": word}
+    provider.on_create[word] = lambda _: bad_gateway()
+    with worker_process(folder, env):
+        held = await Runs(runs.client, word).start(request=request(word), poll=FAST)
+        await until_phase(held, "needs_decision")
+    del provider.on_create[word]
+    told = await cli.run("resolve", held.id, "--resubmit")
+    assert (told.code, f"no worker is polling task queue {word}" in told.err) == (4, True)
+    with worker_process(folder, env):
+        await until_phase(held, "needs_decision")
+        decided = await cli.run("resolve", held.id, "--abandon")
+        assert decided.code == 0
+        assert (await failure_of(held)).type == FailureType.SUBMISSION_UNKNOWN
+    assert len(provider.creates_of(word)) == 1
 
 
 async def test_several_runs_are_watched_to_their_ends_and_told_in_the_order_asked_for(
