@@ -99,14 +99,5 @@ class Run(Execution):
 
         The same `update_id` again is the same decision.
         """
-        # The server keeps an update that no worker takes, and hands it over when one comes: somebody who was told that
-        # nobody answers, and decided otherwise by then, would pay for both. A question that nobody takes is forgotten.
-        await self.progress()
         given = resolution.model_dump(mode="json", exclude_none=True)
-        try:
-            return await self.update(RESOLVE_SUBMISSION_UPDATE, given, update_id=update_id)
-        except NoWorkerAnswers as silence:
-            kept = (
-                f"{resolution.action} may still be carried out when one does: look at the run before deciding otherwise"
-            )
-            raise NoWorkerAnswers(f"{silence}; {kept}") from silence
+        return await self.update(RESOLVE_SUBMISSION_UPDATE, given, update_id=update_id)
