@@ -10,6 +10,7 @@ import re
 
 from temporalio.api.enums.v1 import IndexedValueType
 from temporalio.api.operatorservice.v1 import AddSearchAttributesRequest, ListSearchAttributesRequest
+from temporalio.api.workflowservice.v1 import DescribeNamespaceRequest
 from temporalio.client import Client
 from temporalio.envconfig import ClientConfig, ClientConnectConfig
 from temporalio.runtime import Runtime
@@ -21,6 +22,8 @@ from telemetry import tracing
 from workflows.contract import SEARCH_ATTRIBUTES
 
 DEFAULT_ADDRESS = "localhost:7233"
+PROVIDER = "manxue_provider"
+"""In the data of a namespace: the one provider that its runs are for, where it is an emulator; else empty."""
 PATIENCE = 8.0
 """Seconds that a server has to answer when it is first asked; the SDK alone would wait for half a minute."""
 
@@ -86,15 +89,15 @@ def client_config() -> ClientConnectConfig:
 async def ensure_search_attributes(client: Client) -> list[str]:
     """Register the search attributes that are missing in the client's namespace, and name them.
 
-    An unregistered one would make every workflow task fail for ever, so a worker calls this before it polls.
-    Raises TemporalUnavailable where registering is not allowed (Temporal Cloud: create them by `tcld` or its UI).
+    One that is not registered, or as another type, would make every workflow task that sets it fail for ever, so a
+    worker calls this before it polls. Raises TemporalUnavailable for another type, and where registering is not
+    allowed (Temporal Cloud: create them by `tcld` or its UI).
     """
-    operator = client.operator_service
+    operator, keyword = client.operator_service, IndexedValueType.INDEXED_VALUE_TYPE_KEYWORD
     try:
         known = await operator.list_search_attributes(ListSearchAttributesRequest(namespace=client.namespace))
         missing = [name for name in SEARCH_ATTRIBUTES if name not in known.custom_attributes]
         if missing:
-            keyword = IndexedValueType.INDEXED_VALUE_TYPE_KEYWORD
             wanted = dict.fromkeys(missing, keyword)
             await operator.add_search_attributes(
                 AddSearchAttributesRequest(namespace=client.namespace, search_attributes=wanted)
@@ -106,7 +109,33 @@ async def ensure_search_attributes(client: Client) -> list[str]:
             f"the search attributes {', '.join(SEARCH_ATTRIBUTES)} (type Keyword) cannot be registered in the "
             f"namespace {client.namespace} ({error.message}); have them created there, then start again"
         ) from error
+    types = known.custom_attributes
+    if other := [name for name in SEARCH_ATTRIBUTES if types.get(name, keyword) != keyword]:
+        raise TemporalUnavailable(
+            f"in the namespace {client.namespace} the search attributes {', '.join(other)} are of another type than "
+            "Keyword, with which runs are stuck for ever, some after they have paid; remove them (temporal operator "
+            "search-attribute remove --name NAME), then start again"
+        )
     return missing
+
+
+async def require_provider(client: Client, base_url: str) -> None:
+    """Raises TemporalUnavailable where runs are tried with an emulator that is not at `base_url`.
+
+    A worker of the real provider that found such a server, by its usual address, would order and pay for them.
+    """
+    try:
+        request = DescribeNamespaceRequest(namespace=client.namespace)
+        described = await client.workflow_service.describe_namespace(request)
+    except RPCError:
+        return  # nobody has to be allowed to ask
+    only = described.namespace_info.data.get(PROVIDER)
+    if only and only != base_url:
+        raise TemporalUnavailable(
+            f"the Temporal server at {client.service_client.config.target_host} is that of a `manxue local`: its runs "
+            f"are for its emulator at {only} and would be ordered from {base_url} here; set TEMPORAL_ADDRESS to the "
+            "server that is meant"
+        )
 
 
 async def _require_namespace(client: Client) -> None:

@@ -68,11 +68,20 @@ class Settings(EncryptionSettings):
     log_format: Literal["console", "json"] = "console"
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
 
+    @field_validator("task_queue")
+    @classmethod
+    def _name(cls, value: str) -> str:
+        if value != value.strip() or not re.fullmatch(r'[^"\\\x00-\x1f\x7f]{1,900}', value):
+            raise ValueError("must be 1 to 900 characters without quotes, backslashes, and white space around them")
+        return value
+
     @field_validator("base_url")
     @classmethod
     def _http(cls, value: str) -> str:
         if not value.startswith(("http://", "https://")):
             raise ValueError("must start with https:// (or http:// for a local stand-in)")
+        if not _is_plain(value):
+            raise ValueError("must be an address to which paths can be added: no user, query, fragment or white space")
         return value.rstrip("/")
 
     @field_validator("staging")
@@ -131,10 +140,15 @@ class WorkerSettings(KeySettings):
     """Files that this worker fetches at a time; others wait, and delay nothing else."""
     metrics_address: str | None = None
     """Where metrics and health are served, `host:port`; nowhere without it."""
-    max_cached_workflows: int = Field(default=5000, ge=1)
+    max_cached_workflows: int = Field(default=5000, ge=1, le=1_000_000)
     """Runs kept in memory, about 110 kB each; fewer than the runs in flight costs three times the CPU."""
-    shutdown_grace: float = Field(default=90.0, ge=0)
-    """Seconds that a stopping worker waits for activities: more than a create call can take, 1.25 times its timeout."""
+    shutdown_grace: float = Field(default=90.0, ge=0, le=86400)
+    """Seconds that a stopping worker waits for activities: more than `longest_create`."""
+
+    @property
+    def longest_create(self) -> float:
+        """Seconds that a create call can take at most: connecting and sending have their time besides the answer."""
+        return 1.25 * self.create_timeout
 
     @field_validator("metrics_address")
     @classmethod
@@ -190,6 +204,16 @@ def _key(text: str) -> EncryptionKey:
             "32 random bytes as base64, made by: openssl rand -base64 32"
         )
     return EncryptionKey(name, decoded)
+
+
+def _is_plain(url: str) -> bool:
+    """Whether it has a host, a port that can be, and nothing but a path behind them."""
+    try:
+        where = urlsplit(url)
+        good = bool(where.hostname) and where.port != 0
+    except ValueError:
+        return False
+    return good and "@" not in where.netloc and not re.search(r"[?#\s]", url)
 
 
 def _is_address(value: str) -> bool:

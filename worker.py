@@ -10,7 +10,6 @@ import startup
 
 import asyncio
 import os
-import signal
 import sys
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -38,7 +37,7 @@ from activities.run_ends import ended_runs, run_ends
 from activities.submit import Submit
 from activities.upload_assets import UploadAssets
 from activities.validate import Validate
-from connection import TemporalUnavailable, connect, ensure_search_attributes
+from connection import TemporalUnavailable, connect, ensure_search_attributes, require_provider
 from deployment import deployment_of
 from manxue.admission import Limits
 from manxue.client import ManxueClient
@@ -49,6 +48,7 @@ from media.post import Poster
 from media.storage import OutputUnavailable
 from settings import SettingsError, WorkerSettings, load
 from starter.nexus_service import ManxueService
+from starter.stopping import stop_on_signals
 from telemetry import provider_calls, tracing
 from telemetry.metrics import Exporter, start_exporter
 from workflows.admit_renders import AdmitRenders
@@ -87,7 +87,11 @@ async def run_worker(
     Raises TemporalUnavailable, OutputInvalid, OutputUnavailable or SettingsError when it cannot begin.
     """
     output = open_output(settings.output)
-    await asyncio.gather(ensure_search_attributes(client), output.prepare())
+    if settings.shutdown_grace < settings.longest_create:
+        log.warning("worker.grace_cuts_create_calls_off", MANXUE_SHUTDOWN_GRACE_needed=settings.longest_create)
+    await asyncio.gather(
+        require_provider(client, settings.base_url), ensure_search_attributes(client), output.prepare()
+    )
     working = asyncio.Event()
     async with AsyncExitStack() as parts:
         if exporter:
@@ -126,12 +130,11 @@ async def _monitored(
 @asynccontextmanager
 async def build_worker(settings: WorkerSettings, client: Client) -> AsyncIterator[Worker]:
     """A running worker with its clients; leaving the block stops it."""
-    result_host = urlsplit(settings.base_url).hostname or ""
     address, key = client.service_client.config.target_host, settings.api_key.get_secret_value()
     grace = timedelta(seconds=settings.shutdown_grace)
     guard = AddressGuard(settings.allowed_networks)
     # Results may come from a provider in a private network; what a user names may not lead there.
-    results_guard = AddressGuard(settings.allowed_networks, allowed_hosts=[result_host])
+    results_guard = AddressGuard(settings.allowed_networks, allowed_hosts=[urlsplit(settings.base_url).hostname or ""])
     new_manxue, new_fetcher, server, deployment = await asyncio.gather(
         asyncio.to_thread(ManxueClient, key, settings.base_url, settings.create_timeout, provider_calls.watch()),
         asyncio.to_thread(Fetcher, guard),  # like the one before, it takes 25 ms to load the authorities of TLS
@@ -149,7 +152,6 @@ async def build_worker(settings: WorkerSettings, client: Client) -> AsyncIterato
         secrets = [secret.get_secret_value() for secret in settings.webhook_secrets]
         receivers = Receivers(poster, can_sign=bool(secrets))
         assets = UploadAssets(manxue)
-        reviews = ReviewAssets(fetcher, settings.base_url, key, settings.keep_assets)
         limits = Limits(max_in_flight=settings.max_in_flight, submits_per_second=settings.submits_per_second)
         admission = AskAdmission(settings.task_queue, settings.base_url, key, limits)
         pages = RequestPages(input_problems)
@@ -169,7 +171,7 @@ async def build_worker(settings: WorkerSettings, client: Client) -> AsyncIterato
                 admission.ask_admission,
                 left_slots,
                 earlier_admission,
-                reviews.review_assets,
+                ReviewAssets(fetcher, settings.base_url, key, settings.keep_assets).review_assets,
                 assets.upload_assets,
                 assets.asset_state,
                 Submit(manxue).submit,
@@ -211,10 +213,7 @@ async def build_worker(settings: WorkerSettings, client: Client) -> AsyncIterato
 
 async def _serve(settings: WorkerSettings) -> None:
     # Before anything else: process 1 of a container does not hear a signal that it has no handler for.
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
+    stop = stop_on_signals()
     exporter = start_exporter(logs.core_logging()) if settings.metrics_address else None
     client = await connect(exporter.runtime if exporter else Runtime(telemetry=TelemetryConfig(logs.core_logging())))
     await run_worker(settings, client, stop, exporter)

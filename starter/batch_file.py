@@ -10,7 +10,7 @@ import yaml
 
 from manxue.problem import Problem, problem
 from starter.batch_csv import csv_entries
-from starter.request_file import JsonTypes, RequestFileUnreadable, folder_of, read_text
+from starter.request_file import JsonTypes, RequestFileUnreadable, folder_of, once, read_text
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ def _json_lines(text: str, name: str) -> Iterator[Entry]:
     for number, line in enumerate(text.split("\n"), 1):  # not splitlines: U+2028 may stand in a JSON string
         if line.strip():
             try:
-                yield Entry(number, json.loads(line))
+                yield Entry(number, json.loads(line, object_pairs_hook=once))
             except (ValueError, RecursionError) as error:
                 yield Entry(number, problems=[problem("line", "format", line.strip(), f"is not valid JSON: {error}")])
 

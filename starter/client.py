@@ -6,11 +6,12 @@ from typing import Any, TypedDict
 from temporalio.client import Client
 from temporalio.common import Priority, WorkflowIDReusePolicy
 from temporalio.exceptions import WorkflowAlreadyStartedError
-from temporalio.service import RPCError
+from temporalio.service import RPCError, RPCStatusCode
 
 from activities.not_found import is_gone
 from manxue.batch import fingerprint
 from manxue.checked_request import CheckedRequest
+from starter.memo import memo_text
 from starter.run import Run
 from workflows.contract import GENERATE_VIDEO, MEMO_SUMMARY
 from workflows.priority import priority_of
@@ -18,6 +19,12 @@ from workflows.user_metadata import static_details, static_summary, summary
 
 FINGERPRINT = "request_sha256"
 """Memo field: tells whether a workflow id is used again for the same request."""
+_REFUSALS = (
+    RPCStatusCode.INVALID_ARGUMENT,
+    RPCStatusCode.NOT_FOUND,
+    RPCStatusCode.PERMISSION_DENIED,
+    RPCStatusCode.UNAUTHENTICATED,
+)
 
 
 class StartOptions(TypedDict):
@@ -68,6 +75,11 @@ async def start(
     return await Run.find(client, workflow_id), True
 
 
+def is_refused(error: RPCError) -> bool:
+    """Whether a start that failed with `error` is known to have started nothing."""
+    return error.status in _REFUSALS
+
+
 def start_options(
     fields: Mapping[str, Any], request: CheckedRequest | None, contents: Mapping[str, str] | None = None
 ) -> StartOptions:
@@ -90,7 +102,7 @@ async def is_same_request(client: Client, run: Run, ordered: str, contents: Mapp
 
     One whose beginning is gone counts as the same. Raises RPCError.
     """
-    known = (await run.description.memo()).get(FINGERPRINT) or await _fingerprint_of(client, run, contents)
+    known = await memo_text(run.description, FINGERPRINT) or await _fingerprint_of(client, run, contents)
     return known in (None, ordered)
 
 

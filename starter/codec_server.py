@@ -42,7 +42,7 @@ def create_app(codec: PayloadCodec, origin: str | None, token: str | None) -> St
     def endpoint(name: str, work: Callable[[Sequence[Payload]], Awaitable[list[Payload]]]) -> Route:
         async def answer(request: Request) -> Response:
             given = request.headers.get("authorization", "")
-            if token is not None and not hmac.compare_digest(given.encode(), f"Bearer {token}".encode()):
+            if token is not None and not hmac.compare_digest(given.encode("latin-1"), f"Bearer {token}".encode()):
                 log.warning("codec.refused", what=name, namespace=_namespace(request))
                 return PlainTextResponse("a bearer token is needed: the codec server's MANXUE_CODEC_TOKEN\n", 401)
             try:

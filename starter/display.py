@@ -1,24 +1,40 @@
 """What people see: sentences, facts and failures on standard error; standard output carries only what can be piped."""
 
+import json
 import re
 import shutil
 import sys
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
+from typing import Any
 from urllib.parse import quote, unquote, urlsplit
 
 from rich.console import Console
 from rich.text import Text
 
 from manxue.problem import Problem
-from manxue.redact import redact
+from manxue.redact import redact, redact_json
 from starter.execution import Execution
 from starter.outcome import RunFailed
 from workflows.contract import NotificationReport, Progress, VideoResult
 
-console = Console(stderr=True, highlight=False, soft_wrap=True)
+
+class _Beside(Console):
+    """For what is said beside the output. That nobody can hear it must not break what is done."""
+
+    def on_broken_pipe(self) -> None:
+        """Says nothing more; the base class would end the process, and take its standard output away."""
+        self.quiet = True
+
+
+console = _Beside(stderr=True, highlight=False, soft_wrap=True)
 
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 """Other people's words must not move the cursor."""
+
+
+class OutputLost(Exception):
+    """Standard output takes nothing more; the text says why, and is empty when who reads has enough, as `head` does."""
 
 
 def is_moving() -> bool:
@@ -45,13 +61,27 @@ def say(text: str, style: str = "") -> None:
     """One paragraph, for a person. Words are wrapped as wholes, and what is too long for that stays in one piece."""
     text = clean(text)
     in_one_piece = not is_moving() or any(len(word) >= console.width for word in text.split())
-    console.print(Text(text, style=style), soft_wrap=in_one_piece)
+    _tell(Text(text, style=style), in_one_piece)
 
 
 def put(text: str) -> None:
-    """What the command was asked for, for a person or a pipe."""
-    sys.stdout.write(clean(text) + "\n")
-    sys.stdout.flush()
+    """What the command was asked for, for a person or a pipe. Raises OutputLost."""
+    _put(clean(text))
+
+
+def put_json(value: Any, indent: int | None = 2) -> None:
+    """A JSON value, as `put`. It is cleaned before it is text, in which a quotation mark could be lost."""
+    _put(json.dumps(redact_json(value), indent=indent))
+
+
+def _put(text: str) -> None:
+    try:
+        sys.stdout.write(text + "\n")
+        sys.stdout.flush()
+    except BrokenPipeError as error:
+        raise OutputLost from error
+    except OSError as error:
+        raise OutputLost(f"standard output cannot be written: {error.strerror}") from error
 
 
 def put_rows(rows: list[tuple[str, str]]) -> None:
@@ -63,7 +93,12 @@ def put_rows(rows: list[tuple[str, str]]) -> None:
 
 def error(text: str) -> None:
     """Why the command failed."""
-    console.print(Text("error: ", style="bold red") + Text(clean(text)))
+    _tell(Text("error: ", style="bold red") + Text(clean(text)))
+
+
+def _tell(text: Text, in_one_piece: bool | None = None) -> None:
+    with suppress(OSError):  # a terminal that is gone, a full disk
+        console.print(text, soft_wrap=in_one_piece)
 
 
 def location(uri: str) -> str:
@@ -106,7 +141,7 @@ def facts(result: VideoResult, link: str | None) -> None:
 
 def failure(failed: RunFailed, link: str | None = None) -> None:
     """Why there is no video, all that is wrong with the input, and what to do."""
-    console.print(Text(f"{failed.kind}: ", style="bold red") + Text(clean(failed.message)))
+    _tell(Text(f"{failed.kind}: ", style="bold red") + Text(clean(failed.message)))
     problems(failed.details.problems)
     for url, reason in failed.details.assets.items():
         say(f"  - {url}: {reason}")

@@ -25,6 +25,10 @@ _PATIENCE = 10.0
 """At 20 s the server says that no worker has taken an update, and the SDK asks anew."""
 
 
+_ANY_QUERY = "__temporal_workflow_metadata"
+"""Every workflow answers it: the SDK does."""
+
+
 class NoWorkerAnswers(Exception):
     """No worker of the task queue has answered in time."""
 
@@ -85,6 +89,10 @@ class Execution:
 
     async def update(self, name: str, *args: Any, update_id: str | None = None) -> Any:
         """Steer. The same `update_id` again is the same update. Raises NotPossible and NoWorkerAnswers."""
+        if self.is_open:
+            # The server keeps an update that no worker takes, and hands it over when one comes: somebody who was told
+            # that nobody answers, and decided otherwise by then, would pay for both. A question is forgotten.
+            await self.query(_ANY_QUERY, dict)
         try:
             accepted = await self.handle.start_update(
                 name,
@@ -100,7 +108,8 @@ class Execution:
         except WorkflowUpdateRPCTimeoutOrCancelledError as error:
             if isinstance(error.__cause__, asyncio.CancelledError):  # Ctrl-C
                 raise error.__cause__ from None
-            raise await self._silence() from error
+            kept = f"{await self._silence()}; {name} may be carried out all the same when one does"
+            raise NoWorkerAnswers(kept) from error
         except RPCError as error:
             if not is_gone(error):
                 if await self._failed_tasks():

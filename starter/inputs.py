@@ -3,7 +3,8 @@
 import json
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -91,11 +92,29 @@ def check(fields: Mapping[str, Any], known: Sequence[Problem] = ()) -> tuple[Gen
 
     Raises InvalidInput with all problems, those already `known` first; the code that finds them is the worker's.
     """
+    with suppress(RecursionError):  # which `judge` tells better
+        if odd := [*_not_json(fields.get("request"), ""), *_not_json({**fields, "request": None}, "")]:
+            raise InvalidInput([*known, *odd])
     run_input, found, request = judge(fields)
     problems = [*known, *found]
     if problems or run_input.given is None or request is None:
         raise InvalidInput(problems)
     return run_input.given, request
+
+
+def _not_json(value: Any, field: str) -> Iterator[Problem]:
+    """What Python reads, of files and of arguments, though no JSON can hold it, by the names of its fields."""
+    match value:
+        case dict():
+            for name, given in value.items():
+                yield from _not_json(given, f"{field}.{name}".removeprefix("."))
+        case list():
+            for i, given in enumerate(value):
+                yield from _not_json(given, f"{field}[{i}]")
+        case float() if not math.isfinite(value):
+            yield problem(field, "type", value, "must be a number: neither NaN nor an infinity")
+        case str() if value.encode(errors="ignore").decode() != value:
+            yield problem(field, "type", value, "is no valid Unicode text: write it as UTF-8")
 
 
 def seconds(text: str) -> float | str:

@@ -16,6 +16,7 @@ from activities.not_found import is_gone
 from activities.visibility import is_searchable, quoted
 from encryption import PayloadUnreadable
 from manxue.markdown import plain
+from starter.memo import memo_text
 from workflows.contract import GENERATE_VIDEO, MEMO_SUMMARY
 
 _PHASE, _MODEL, _TASK_ID, _TENANT = (
@@ -146,7 +147,7 @@ async def _listed(
 ) -> ListedRun:
     attributes = execution.typed_search_attributes
     try:
-        summary = (await execution.memo()).get(MEMO_SUMMARY)
+        summary = await memo_text(execution, MEMO_SUMMARY)
         if summary is None:
             async with turns:
                 summary = await _static_summary(client, execution)
@@ -186,7 +187,9 @@ def _state(execution: WorkflowExecution) -> str:
 async def _static_summary(client: Client, execution: WorkflowExecution) -> str | None:
     handle = client.get_workflow_handle(execution.id, run_id=execution.run_id)
     try:
-        return plain(await (await handle.describe()).static_summary() or "") or None
+        return plain(str(await (await handle.describe()).static_summary() or "")) or None
+    except (ValueError, KeyError, RuntimeError):
+        return None  # as in `memo_text`
     except RPCError as error:
         if not is_gone(error):
             raise

@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import signal
 import sys
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -10,9 +9,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
+from temporalio.client import Client
+
 from settings import EncryptionSettings, WorkerSettings, load
 from starter.child_process import end, last_line, spawn
 from starter.dev_server import HOST, NAMESPACE, DevServer, LocalStackFailed, Ports, dev_server, usable_port
+from starter.local_provider import announce_provider, keep_to_provider
 from starter.local_state import STATE_DIRECTORY, LocalState, announced, locked, webhook_secret
 
 T = TypeVar("T")
@@ -21,6 +23,8 @@ EMULATOR_KEY = "local-key"
 _LOOPBACK = "127.0.0.0/8"
 _EMULATOR_GRACE = 5.0
 """Seconds that a stopping worker gets when no real money is in flight."""
+_EMULATOR_CREATE = 4.0
+"""Seconds that an emulator's create call may take: no longer than that."""
 _EXIT_PATIENCE = 10.0
 """Seconds beyond the grace before a worker is killed."""
 
@@ -81,11 +85,14 @@ async def local_stack(options: StackOptions) -> AsyncIterator[LocalStack]:
         codec_port = usable_port(None) if load(EncryptionSettings).encryption_keys else None
         codec_endpoint = f"http://{HOST}:{codec_port}" if codec_port else None
         server = await parts.enter_async_context(dev_server(options.state, options.ports, codec_endpoint))
+        client = await Client.connect(server.address, namespace=NAMESPACE)
+        await keep_to_provider(client, options.state, real=options.real)
         if codec_port:
             await parts.enter_async_context(_codec_server(codec_port, server.ui_url, options.state / "codec.log"))
         emulator_url = None
         if not options.real:
             emulator_url = await parts.enter_async_context(_emulator(options, staging))
+        await announce_provider(client, emulator_url)
         secret = webhook_secret(options.state)
         speed, folder = (None, None) if options.real else (options.speed, str(staging))
         state = LocalState(
@@ -96,14 +103,6 @@ async def local_stack(options: StackOptions) -> AsyncIterator[LocalStack]:
         yield LocalStack(state, server, worker, options)
 
 
-def stop_on_signals() -> asyncio.Event:
-    """An event that Ctrl-C and SIGTERM set, instead of ending this process at once."""
-    stop = asyncio.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    return stop
-
-
 def _provider_environment(emulator_url: str | None) -> dict[str, str]:
     if emulator_url is None:
         return {}
@@ -112,6 +111,7 @@ def _provider_environment(emulator_url: str | None) -> dict[str, str]:
         "MANXUE_BASE_URL": emulator_url,
         "MANXUE_API_KEY": EMULATOR_KEY,
         "MANXUE_ALLOWED_NETWORKS": ",".join(filter(None, networks)),
+        "MANXUE_CREATE_TIMEOUT": str(_EMULATOR_CREATE),
     }
 
 

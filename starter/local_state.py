@@ -59,7 +59,10 @@ def running_stack(directory: Path = STATE_DIRECTORY) -> LocalState | None:
 
 def nearest_stack() -> LocalState | None:
     """The stack that runs in this directory, or in the nearest one above it."""
-    here = Path.cwd()
+    try:
+        here = Path.cwd()
+    except FileNotFoundError:  # it was removed
+        return None
     found = (running_stack(directory / STATE_DIRECTORY) for directory in (here, *here.parents))
     return next(filter(None, found), None)
 
@@ -67,7 +70,7 @@ def nearest_stack() -> LocalState | None:
 def webhook_secret(directory: Path) -> str:
     """What the stack's notifications are signed with, made when it is first needed, and kept for receivers to read."""
     file = directory / WEBHOOK_SECRET_FILE
-    if not file.exists():
+    if not file.exists() or not file.stat().st_size:  # made on a disk that was full
         descriptor = os.open(file, os.O_WRONLY | os.O_CREAT, 0o600)
         with open(descriptor, "w") as opened:  # noqa: PTH123 - a path could not be given its rights from the beginning
             opened.write(f"whsec_{base64.b64encode(secrets.token_bytes(32)).decode()}\n")

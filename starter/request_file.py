@@ -35,10 +35,11 @@ def read_document(source: str) -> Document:
 def read_text(source: str) -> tuple[str, str]:
     """How the file, or standard input for `-`, is called in messages, and its text. Raises RequestFileUnreadable."""
     name = "standard input" if source == "-" else source
-    try:
-        return name, sys.stdin.read() if source == "-" else Path(source).expanduser().read_text(encoding="utf-8-sig")
-    except OSError as error:
-        raise RequestFileUnreadable(f"{name} cannot be read: {error.strerror}") from error
+    try:  # as UTF-8 whatever the locale says: a prompt that is read as something else would be paid for
+        content = sys.stdin.buffer.read() if source == "-" else Path(source).expanduser().read_bytes()
+        return name, content.decode("utf-8-sig")
+    except (OSError, RuntimeError) as error:  # RuntimeError: a `~name` of nobody
+        raise RequestFileUnreadable(f"{name} cannot be read: {getattr(error, 'strerror', None) or error}") from error
     except UnicodeDecodeError as error:
         raise RequestFileUnreadable(f"{name} is not UTF-8 text") from error
 
@@ -48,9 +49,17 @@ def folder_of(source: str) -> Path:
     return Path() if source == "-" else Path(source).expanduser().parent
 
 
+def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """A JSON object, for `json.loads`. Raises ValueError for a field that is given twice: only one would be paid."""
+    names = [name for name, _ in pairs]
+    if twice := [name for name in names if names.count(name) > 1]:
+        raise ValueError(f"the field {twice[0]!r} is given twice")
+    return dict(pairs)
+
+
 def _json(text: str, name: str) -> Any:
     try:
-        return json.loads(text)
+        return json.loads(text, object_pairs_hook=once)
     except (ValueError, RecursionError) as error:
         raise RequestFileUnreadable(f"{name} is not valid JSON: {error}") from error
 
@@ -70,6 +79,15 @@ class JsonTypes(yaml.SafeLoader):
 
     YAML 1.1 would read the ratio 16:9 as the number 969, a prompt `no` as false and a name 2026-01-31 as a date.
     """
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        """See the base class. A field that is given twice is refused, as in JSON."""
+        names = [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode)]
+        if twice := [name for name in names if names.count(name) > 1]:
+            raise yaml.constructor.ConstructorError(
+                None, None, f"the field {twice[0]!r} is given twice", node.start_mark
+            )
+        return super().construct_mapping(node, deep)
 
     yaml_implicit_resolvers: dict[str, list[tuple[str, re.Pattern[str]]]] = {}  # noqa: RUF012 - as PyYAML has it
     yaml_constructors = {  # noqa: RUF012 - the others make what JSON does not have, or fail in ways of their own

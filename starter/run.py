@@ -10,6 +10,7 @@ from temporalio.common import SearchAttributeKey
 
 from starter.download_progress import DownloadProgress, read_download
 from starter.execution import Execution, NotPossible, NoWorkerAnswers, describe
+from starter.memo import memo_text
 from starter.outcome import failure_of
 from workflows.contract import (
     GENERATE_VIDEO,
@@ -59,8 +60,8 @@ class Run(Execution):
             result: VideoResult = await self.handle.result()
         except WorkflowFailureError as error:
             description = await self.handle.describe()
-            memo, task_id = await description.memo(), description.typed_search_attributes.get(_TASK_ID)
-            raise failure_of(error, memo.get(MEMO_OUTCOME), task_id) from error
+            outcome = await memo_text(description, MEMO_OUTCOME)
+            raise failure_of(error, outcome, description.typed_search_attributes.get(_TASK_ID)) from error
         return result
 
     async def follow(self, show: Callable[[Progress | NoWorkerAnswers, DownloadProgress | None], None]) -> VideoResult:

@@ -99,7 +99,8 @@ class Journal:
         memo: dict[str, Any] = {MEMO_OUTCOME: capped(message)}
         if self.state.video:
             memo[MEMO_VIDEO] = self.state.video.uri
-        if self.state.request and MEMO_SUMMARY not in workflow.memo():
+        # Not `workflow.memo`: it fails, and the task for ever, over what a caller has put there in a codec of its own.
+        if self.state.request and MEMO_SUMMARY not in workflow.info().raw_memo:
             memo[MEMO_SUMMARY] = summary(self.state.request)
         if taught := lesson(self.state):
             memo[RENDER_MEMO] = taught

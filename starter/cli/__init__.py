@@ -1,5 +1,6 @@
 """The command line `manxue`."""
 
+import io
 import os
 import sys
 from contextlib import suppress
@@ -60,10 +61,22 @@ def main() -> None:
 
     Left by os._exit: threads of the Temporal SDK can crash an interpreter that shuts down the ordinary way.
     """
+    _prepare_streams()
     if "_MANXUE_COMPLETE" in os.environ:  # a shell asks how a line may go on
         app()
     code = guarded(app)
     for stream in (sys.stdout, sys.stderr):
-        with suppress(BrokenPipeError):
+        with suppress(OSError):
             stream.flush()
     os._exit(code)
+
+
+def _prepare_streams() -> None:
+    """Neither a closed stream nor one that is not UTF-8 breaks a command that has paid for something by then."""
+    if sys.stdout is None:
+        sys.stdout = open(os.devnull, "w")  # noqa: PTH123, SIM115 - kept open to the end
+    if sys.stderr is None:
+        sys.stderr = open(os.devnull, "w")  # noqa: PTH123, SIM115 - kept open to the end
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")

@@ -1,7 +1,6 @@
 """`manxue assets`: what the provider has reviewed, so that runs need not wait for it."""
 
 import asyncio
-import json
 import mimetypes
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -124,7 +123,7 @@ def status(name: Name, as_json: Json = False) -> None:
             display.say(f"as far as is known without an answer: {silence}", "yellow")
             asset = await review.listed()
         if as_json:
-            display.put(asset.model_dump_json(indent=2))
+            display.put_json(asset.model_dump(mode="json"))
             return
         rows = {
             "review": asset.review_id,
@@ -154,7 +153,7 @@ def forget(name: Name) -> None:
 
 def _put(assets: Sequence[ListedAsset], *, as_json: bool) -> None:
     if as_json:
-        display.put(json.dumps([asset.model_dump(mode="json") for asset in assets], indent=2))
+        display.put_json([asset.model_dump(mode="json") for asset in assets])
         return
     rows = [(a.state, a.asset_id or "-", display.elapsed(a.started_at), a.reference) for a in assets]
     put_table(_COLUMNS, rows)

@@ -52,7 +52,7 @@ def status(batch_id: BatchId, as_json: Json = False) -> None:
             display.put_rows([("batch", batch.id), ("state", batch.status)])
             return
         if as_json:
-            display.put(progress.model_dump_json(indent=2))
+            display.put_json(progress.model_dump(mode="json"))
         else:
             _show(session, batch, progress)
 

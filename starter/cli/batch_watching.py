@@ -1,7 +1,5 @@
 """Waiting for a batch with its progress on the screen, and showing what has become of its lines."""
 
-import json
-
 from temporalio.client import Client
 
 from starter import display
@@ -35,7 +33,7 @@ async def wait_and_show(client: Client, batch: Batch, *, as_json: bool) -> None:
     lines = [reported(outcome) for outcome in await own_outcomes(client, batch)]
     if as_json:
         document = {"batch_id": batch.id, **result.model_dump(mode="json")}
-        display.put(json.dumps({**document, "lines": [line.model_dump() for line in lines]}, indent=2))
+        display.put_json({**document, "lines": [line.model_dump() for line in lines]})
     else:
         for line in lines:
             if line.uri:

@@ -16,10 +16,11 @@ from starter.cli.watching import followed, show_result
 from starter.client import start
 from starter.inputs import check, output_url
 from starter.live import ProgressView
-from starter.local import LocalStack, StackOptions, local_stack, stop_on_signals
+from starter.local import LocalStack, StackOptions, local_stack
 from starter.local_state import STATE_DIRECTORY, LocalState
 from starter.outcome import RunFailed
 from starter.run import Run
+from starter.stopping import stop_on_signals
 from workflows.contract import VideoResult
 
 _STATE = STATE_DIRECTORY / "demo"

@@ -1,7 +1,6 @@
 """`manxue doctor`: is everything there that runs need, and if not, what to do."""
 
 import asyncio
-import json
 from collections.abc import Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from typing import Annotated, Any, TypeVar
@@ -32,7 +31,7 @@ def doctor(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] 
     settings = load(KeySettings)
     findings = _run(_diagnosis(settings, use_stack()))
     if as_json:
-        display.put(json.dumps([finding.model_dump() for finding in findings], indent=2))
+        display.put_json([finding.model_dump() for finding in findings])
     else:
         _put(findings)
     count = sum(finding.verdict == "failed" for finding in findings)

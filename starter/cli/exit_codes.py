@@ -14,7 +14,8 @@ MEANINGS = {
     FAILED: "the run ended without a video, or an asset without approval",
     BAD_INPUT: "wrong options, request or settings; nothing was started",
     NOT_NOW: "not found, not finished, or not possible in the run's phase",
-    UNAVAILABLE: "Temporal, the worker, the staging or the local stack cannot be used, or a check of `doctor` failed",
+    UNAVAILABLE: "Temporal, the worker, the staging, the local stack or the output cannot be used, "
+    "or a check of `doctor` failed",
     INTERRUPTED: "stopped watching by Ctrl-C; what was started goes on",
 }
 

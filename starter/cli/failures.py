@@ -69,6 +69,10 @@ def tell(error: Exception) -> int:
         ):
             display.error(str(error))
             return UNAVAILABLE
+        case display.OutputLost():
+            if str(error):
+                display.error(f"{error}; what was started goes on")
+            return UNAVAILABLE
         case PayloadUnreadable():
             display.error(error.message)
             return UNAVAILABLE

@@ -1,5 +1,6 @@
 """`manxue generate`: from options to a file."""
 
+import asyncio
 import re
 import secrets
 import string
@@ -10,17 +11,21 @@ from pathlib import Path
 from typing import Any
 
 import typer
+from temporalio.service import RPCError
 
+from activities.visibility import UNSEARCHABLE, is_searchable
 from manxue.checked_request import CheckedRequest
 from manxue.problem import problem
 from settings import Settings, load
 from starter import display
 from starter.cli import options as given
+from starter.cli.exit_codes import INTERRUPTED, UNAVAILABLE, Stopped
 from starter.cli.session import Session, in_session, stack_in_use
 from starter.cli.watching import wait_and_show
-from starter.client import start
+from starter.client import is_refused, start
 from starter.inputs import InvalidInput, check, compose
 from starter.request_file import Document, read_document
+from starter.run import Run
 from starter.staging import LocalMedia, staging_place
 
 _ID = re.compile(r"[^\s\x00-\x1f\x7f]{1,200}")
@@ -94,8 +99,7 @@ def _order(options: Mapping[str, Any], document: Document | None) -> _Order:
 
 async def _generate(session: Session, order: _Order, workflow_id: str, *, detach: bool, as_json: bool) -> None:
     await order.media.upload()
-    queue = session.settings.task_queue
-    run, is_new = await start(session.client, queue, workflow_id, order.fields, order.request, order.media.names)
+    run, is_new = await _started(session, order, workflow_id)
     link = session.link(run)
     said = "started" if is_new else f"exists already ({run.status}), nothing new was started:"
     display.say(" ".join(filter(None, (said, run.id, link))))
@@ -106,6 +110,23 @@ async def _generate(session: Session, order: _Order, workflow_id: str, *, detach
         await wait_and_show(run, link, as_json=as_json)
 
 
+async def _started(session: Session, order: _Order, workflow_id: str) -> tuple[Run, bool]:
+    """Raises Stopped with the id when it is not known whether the run was started: another id is another render."""
+    unknown = (
+        f"it is not known whether {workflow_id} was started. Look: manxue status {workflow_id}, or give the same "
+        f"command again with --id {workflow_id}, which orders nothing twice"
+    )
+    queue = session.settings.task_queue
+    try:
+        return await start(session.client, queue, workflow_id, order.fields, order.request, order.media.names)
+    except asyncio.CancelledError:  # Ctrl-C
+        raise Stopped(INTERRUPTED, f"stopped; {unknown}") from None
+    except RPCError as error:
+        if is_refused(error):
+            raise
+        raise Stopped(UNAVAILABLE, f"the Temporal server did not answer ({error.message}); {unknown}") from error
+
+
 def _identity(key: str | None, workflow_id: str | None) -> str:
     """The workflow id. Raises InvalidInput."""
     if key is not None and workflow_id is not None:
@@ -113,6 +134,8 @@ def _identity(key: str | None, workflow_id: str | None) -> str:
     for option, value in (("--key", key), ("--id", workflow_id)):
         if value is not None and not _ID.fullmatch(value):
             raise InvalidInput([problem(option, "format", value, "must be 1 to 200 characters without white space")])
+        if value is not None and not is_searchable(value):  # a worker would end such a run at once, under its id
+            raise InvalidInput([problem(option, "format", value, f"must be without {UNSEARCHABLE}")])
     if key is not None:
         return f"generate-{key}"
     return workflow_id or _random_id()

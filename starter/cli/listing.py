@@ -1,6 +1,5 @@
 """`manxue list`: which runs there are, and where they are."""
 
-import json
 import sys
 from collections.abc import Callable, Sequence
 from datetime import timedelta
@@ -46,7 +45,7 @@ def list_(
     async def work(session: Session) -> None:
         runs, count = await list_runs(session.client, wanted, limit)
         if as_json:
-            display.put(json.dumps([run.model_dump(mode="json") for run in runs], indent=2))
+            display.put_json([run.model_dump(mode="json") for run in runs])
         elif runs:
             _put(runs)
         else:

@@ -1,7 +1,6 @@
 """Commands about a run that exists: status, watch, result, cancel, poll-now, resolve."""
 
 import asyncio
-import json
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
@@ -38,7 +37,7 @@ def status(run_id: RunId, as_json: Json = False) -> None:
         download = await read_download(run.description)
         if as_json:
             told = {"download": Download.of(download).model_dump()} if download else {}
-            display.put(json.dumps({**known(run.description), **_answer(progress, silence), **told}, indent=2))
+            display.put_json({**known(run.description), **_answer(progress, silence), **told})
         else:
             _show_status(run, progress, session.link(run), download)
         if silence and run.is_open:

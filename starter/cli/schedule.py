@@ -1,7 +1,5 @@
 """`manxue schedule`: renders that come again and again, as Temporal Schedules that start `GenerateVideo`."""
 
-import json
-
 import typer
 
 from starter import display, schedules
@@ -24,7 +22,7 @@ def list_(as_json: given.Json = False) -> None:
     async def work(session: Session) -> None:
         found = [listed(one) async for one in schedules.schedules(session.client)]
         if as_json:
-            display.put(json.dumps(found, indent=2))
+            display.put_json(found)
         else:
             put_list(found)
 
@@ -38,7 +36,7 @@ def describe(name: given.Name, as_json: given.Json = False) -> None:
         found = await Recurring.find(session.client, name)
         fields, runs = await found.fields(), await recent_runs(found)
         if as_json:
-            display.put(json.dumps(described(found.description, fields, runs), indent=2))
+            display.put_json(described(found.description, fields, runs))
         else:
             put_description(found.description, fields, runs, session.schedule_link(name))
         if counts_other_times(found, fields):

@@ -12,9 +12,10 @@ from starter import display
 from starter.cli.exit_codes import UNAVAILABLE, Stopped
 from starter.cli.session import Session, in_session
 from starter.dev_server import Ports
-from starter.local import LocalStack, StackOptions, local_stack, stop_on_signals
+from starter.local import LocalStack, StackOptions, local_stack
 from starter.local_state import STATE_DIRECTORY, WEBHOOK_SECRET_FILE
 from starter.nexus_endpoint import ensure_endpoint
+from starter.stopping import stop_on_signals
 from workflows.contract import SEARCH_ATTRIBUTES
 from workflows.nexus_contract import ENDPOINT
 

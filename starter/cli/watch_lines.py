@@ -63,7 +63,7 @@ class _Lines:
         content = line.model_dump(exclude=_CREEPING)
         if self._told.get(line.event) != content:
             self._told[line.event] = content
-            display.put(line.model_dump_json())
+            display.put_json(line.model_dump(mode="json"), indent=None)
 
 
 def _now() -> datetime:

@@ -75,7 +75,7 @@ async def _end(run: Run, view: ProgressView) -> VideoResult | RunFailed:
 def show_result(result: VideoResult, link: str | None, *, as_json: bool) -> None:
     """The path, or the whole result as JSON, on standard output; the facts on standard error."""
     if as_json:
-        display.put(result.model_dump_json(indent=2))
+        display.put_json(result.model_dump(mode="json"))
     else:
         display.put(display.location(result.video.uri))
         display.facts(result, link)

@@ -48,9 +48,9 @@ class Running:
         self._put += line
         return line
 
-    def interrupt(self) -> None:
-        """Ctrl-C."""
-        self._process.send_signal(signal.SIGINT)
+    def interrupt(self, number: signal.Signals = signal.SIGINT) -> None:
+        """Ctrl-C, or another signal."""
+        self._process.send_signal(number)
 
     async def told(self, stdin: str = "", seconds: float = 60) -> Told:
         """Wait for the end. Whatever a command was, it showed no secret and no traceback."""

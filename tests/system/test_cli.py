@@ -11,11 +11,12 @@ from urllib.parse import urlsplit
 import pytest
 
 from manxue.failure import FailureType
+from tests.support.broken_line import broken_line
 from tests.support.command_line import CommandLine, Told
 from tests.support.contract import said
-from tests.support.processes import DevServer, free_port
+from tests.support.processes import DevServer, free_port, worker_process
 from tests.support.provider import Provider, bad_gateway, size
-from tests.support.runs import Runs, outcome, request, until, until_phase
+from tests.support.runs import FAST, Runs, failure_of, outcome, request, until, until_phase
 from tests.support.video import mp4
 from workflows.contract import Progress, VideoResult
 
@@ -253,6 +254,30 @@ async def test_without_a_worker_a_run_starts_and_every_question_is_answered_in_t
     assert all(f"no worker is polling task queue {word}" in one.out + one.err for one in told)
 
 
+async def test_a_decision_that_no_worker_took_is_not_carried_out_when_one_comes(
+    cli: CommandLine,
+    runs: Runs,
+    provider: Provider,
+    worker_env: dict[str, str],
+    folder: Path,
+    word: str,
+) -> None:
+    env = {**worker_env, "MANXUE_TASK_QUEUE": word}
+    provider.on_create[word] = lambda _: bad_gateway()
+    with worker_process(folder, env):
+        held = await Runs(runs.client, word).start(request=request(word), poll=FAST)
+        await until_phase(held, "needs_decision")
+    del provider.on_create[word]
+    told = await cli.run("resolve", held.id, "--resubmit")
+    assert (told.code, f"no worker is polling task queue {word}" in told.err) == (4, True)
+    with worker_process(folder, env):
+        await until_phase(held, "needs_decision")
+        decided = await cli.run("resolve", held.id, "--abandon")
+        assert decided.code == 0
+        assert (await failure_of(held)).type == FailureType.SUBMISSION_UNKNOWN
+    assert len(provider.creates_of(word)) == 1
+
+
 async def test_several_runs_are_watched_to_their_ends_and_told_in_the_order_asked_for(
     cli: CommandLine, runs: Runs, provider: Provider, word: str
 ) -> None:
@@ -282,6 +307,59 @@ async def test_ctrl_c_ends_the_watching_and_not_the_run(
     await until(handle, lambda now: now["polls"] > polls)
     stage["status"] = "completed"
     await outcome(handle)
+
+
+@pytest.mark.usefixtures("runs")
+async def test_a_start_whose_answer_is_lost_names_its_id_and_under_that_is_never_a_second_render(
+    server: DevServer, cli: CommandLine, provider: Provider, word: str
+) -> None:
+    async with broken_line(server.address) as line, broken_line(server.address) as other:
+        waiting = asyncio.create_task(cli.with_(TEMPORAL_ADDRESS=line).run("generate", "--prompt", word, *QUICK))
+        async with cli.with_(TEMPORAL_ADDRESS=other).started("generate", "--prompt", f"{word}-b", *QUICK) as stopped:
+            while not provider.creates_of(f"{word}-b"):
+                await asyncio.sleep(0.1)
+            stopped.interrupt()
+            interrupted = await stopped.told()
+        lost = await waiting
+    for told, code, prompt in ((lost, 4, word), (interrupted, 130, f"{word}-b")):
+        assert (told.code, told.out) == (code, "")
+        named = re.search(r"it is not known whether (\S+) was started.* with --id \1, which orders nothing", told.err)
+        assert named
+        again = await cli.run("generate", "--prompt", prompt, *QUICK, "--id", named[1])
+        assert again.code == 0
+        assert f"{named[1]}" in again.err
+    assert [body["prompt"] for body in provider.creates_of(word)].count(word) == 1
+    assert len(provider.creates_of(f"{word}-b")) == 1
+
+
+@pytest.mark.usefixtures("runs")
+async def test_a_stream_that_takes_nothing_more_is_not_told_as_a_run_without_a_video(
+    cli: CommandLine, provider: Provider, word: str
+) -> None:
+    generate = f'"$0" generate --key {word} --prompt "{word} ½" -o vidé {" ".join(QUICK)}'
+    shell = CommandLine(cli.folder, cli.environment, ("sh", "-c"))
+    manxue = cli.program[0]
+    full, silent, closed = [
+        await shell.run(f"{generate} {streams}", manxue) for streams in (">/dev/full", "-d 2>/dev/full", ">&- 2>&-")
+    ]
+    ascii_only = await shell.with_(PYTHONIOENCODING="ascii").run(generate, manxue)
+    assert (full.code, silent.code, closed.code, ascii_only.code) == (4, 0, 0, 0)
+    assert "standard output cannot be written: No space left on device; what was started goes on" in full.err
+    assert silent.out == f"generate-{word}\n"
+    assert "vid\\xe9" in ascii_only.out
+    gone = await shell.run(f'"$0" generate --key {word} --prompt "{word} ½" -o vidé 2>/dev/null | true', manxue)
+    assert (gone.code, gone.err) == (0, "")
+    assert len(provider.creates_of(word)) == 1
+
+
+@pytest.mark.usefixtures("runs")
+async def test_json_is_json_whatever_stands_in_a_prompt(cli: CommandLine, word: str) -> None:
+    prompt = f'{word} "https://a.example/?q=1" and "bearer me"'
+    told = await cli.run("generate", "--prompt", prompt, "--id", word, "--tenant", word, *QUICK)
+    assert told.code == 0
+    while not (listed := json.loads((await cli.run("list", "--tenant", word, "--json")).out)):
+        await asyncio.sleep(0.5)
+    assert listed[0]["summary"].endswith(f'{word} "https://a.example/?…" and "Bearer …"')
 
 
 async def test_status_says_why_a_download_does_not_come_to_its_end(

@@ -8,13 +8,15 @@ from typing import Any
 
 import pytest
 from temporalio import workflow
+from temporalio.api.common.v1 import Payload
 from temporalio.client import Client
+from temporalio.common import RawValue
 from temporalio.worker import Worker
 
 from tests.support.command_line import CommandLine
 from tests.support.processes import DevServer
 from tests.support.provider import Provider
-from tests.support.runs import Runs, request, until_phase
+from tests.support.runs import FAST, Runs, outcome, request, until_phase
 
 ASLEEP = {"first": 600}
 
@@ -129,3 +131,28 @@ async def test_a_filter_that_makes_no_sense_is_named_without_any_server(
     told = await cli.with_(TEMPORAL_ADDRESS="127.0.0.1:1").run("list", *options)
     assert (told.code, told.out) == (2, "")
     assert phrase in told.err
+
+
+async def test_a_memo_that_nobody_here_can_read_neither_holds_its_run_up_nor_hides_the_others(
+    cli: CommandLine, runs: Runs, word: str
+) -> None:
+    """A caller's own: in a codec of its own, or under a name that is also ours."""
+    strange = RawValue(Payload(metadata={"encoding": b"binary/snappy"}, data=b"\xff"))
+    memos: dict[str, dict[str, Any]] = {
+        "codec": {"summary": strange, "note": strange},
+        "other": {"note": strange, "request_sha256": 5},
+        "names": {"summary": 5, "outcome": {}},
+    }
+    given = {"request": request(word), "tenant": word, "poll": FAST}
+    handles = [
+        await runs.client.start_workflow(
+            "GenerateVideo", given, id=f"{word}-{name}", task_queue=runs.task_queue, memo=memo
+        )
+        for name, memo in memos.items()
+    ]
+    for handle in handles:
+        await outcome(handle)
+    await until_states(cli, word, {handle.id: "completed" for handle in handles})
+    for handle in handles:
+        again = await cli.run("generate", "--id", handle.id, "--prompt", word, "--duration", "4", "--tenant", word)
+        assert (again.code, "nothing new was started" in again.err) == (0, True)

@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+import json
 import os
 import re
 import signal
@@ -11,7 +12,7 @@ import pytest
 
 from tests.support.command_line import CommandLine, Told, running_in
 from tests.support.processes import API_KEY, DevServer
-from tests.support.provider import Provider
+from tests.support.provider import Provider, held_create, reached
 from tests.support.receiver import Receiver
 from workflows.contract import SEARCH_ATTRIBUTES
 
@@ -94,6 +95,56 @@ async def test_a_render_in_flight_goes_on_when_the_stack_is_started_again(cli: C
         await stack.told()
     assert watched.code == 0
     assert Path(watched.out.strip()).stat().st_size > 0
+
+
+async def test_what_was_tried_with_the_emulator_is_never_ordered_from_the_real_provider(
+    cli: CommandLine, provider: Provider, word: str
+) -> None:
+    real = cli.with_(MANXUE_API_KEY=API_KEY, MANXUE_BASE_URL=provider.url, MANXUE_MAX_IN_FLIGHT="1")
+    async with real.started("local", "--speed", "1") as stack:
+        await stack.says("Ctrl-C stops everything.")
+        address = json.loads((cli.folder / ".manxue" / "local.json").read_text())["address"]
+        astray = await real.with_(TEMPORAL_ADDRESS=address).run("worker")  # as its usual address would have it
+        assert astray.code == 4
+        assert f"and would be ordered from {provider.url} here; set TEMPORAL_ADDRESS" in astray.err
+        for run_id in (f"{word}-rendering", f"{word}-waiting"):
+            await cli.run("generate", "--prompt", word, "--id", run_id, "--detach")
+        stack.interrupt()
+        await stack.told()
+    refused = await real.run("local", "--real")
+    assert refused.code == 4
+    assert "error: 2 open runs in .manxue were made with the emulator" in refused.err
+    async with real.started("local") as stack:
+        await stack.says("Ctrl-C stops everything.")
+        for run_id in (f"{word}-rendering", f"{word}-waiting"):
+            await cli.run("cancel", run_id)
+        stack.interrupt()
+        await stack.told()
+    async with real.started("local", "--real") as stack:
+        await stack.says("Ctrl-C stops everything.")
+        stack.interrupt()
+        assert (await stack.told()).code == 0
+    assert provider.creates_of(word) == []
+
+
+async def test_a_terminal_that_is_closed_leaves_a_create_call_in_flight_its_answer(
+    cli: CommandLine, provider: Provider, word: str
+) -> None:
+    real = cli.with_(MANXUE_API_KEY=API_KEY, MANXUE_BASE_URL=provider.url, MANXUE_ALLOWED_NETWORKS="127.0.0.0/8")
+    async with real.started("local", "--real") as stack:
+        await stack.says("Ctrl-C stops everything.")
+        with held_create(provider, word):
+            await cli.run("generate", "--prompt", word, "--duration", "4", "--id", word, "--detach")
+            await reached(provider, word)
+            stack.interrupt(signal.SIGHUP)
+            await asyncio.sleep(1)
+        await stack.told()
+    async with real.started("local", "--real") as stack:
+        await stack.says("Ctrl-C stops everything.")
+        assert json.loads((await cli.run("status", word, "--json")).out)["task_id"].startswith("task-")
+        stack.interrupt()
+        await stack.told()
+    assert len(provider.creates_of(word)) == 1
 
 
 async def test_a_stack_that_is_killed_takes_everything_with_it(cli: CommandLine) -> None:

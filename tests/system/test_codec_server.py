@@ -91,6 +91,13 @@ async def test_who_shows_the_token_reads_and_nobody_else(cli: CommandLine) -> No
     assert [secret for secret in secrets if secret in said[0]] == []
 
 
+async def test_a_token_may_have_letters_of_any_language(cli: CommandLine) -> None:
+    token = "schlüssel-für-leser"
+    async with serving(cli.with_(MANXUE_CODEC_TOKEN=token)) as (http, _):
+        shown = {b"Authorization": f"Bearer {token}".encode()}
+        assert payloads(await http.post("/decode", json=await encrypted(), headers=shown)) == [PLAIN]
+
+
 async def test_without_a_token_only_this_machine_is_answered(cli: CommandLine) -> None:
     async with serving(cli, "--no-auth") as (http, _):
         assert payloads(await http.post("/decode", json=await encrypted())) == [PLAIN]

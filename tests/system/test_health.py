@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.processes import ROOT, DevServer, free_port
+from tests.support.processes import ROOT, DevServer, free_port, worker_process
 from tests.support.provider import Provider, held_create, reached
 from tests.support.runs import FAST, Runs, request
 from tests.support.scrape import MeasuredWorker
@@ -67,3 +67,13 @@ def test_an_address_that_is_taken_or_none_ends_the_worker_with_a_sentence(
         assert ended.returncode == 2
         assert said in ended.stderr
         assert "Traceback" not in ended.stderr
+
+
+def test_a_grace_that_is_shorter_than_a_create_call_can_be_is_warned_of_at_the_start(
+    worker_env: dict[str, str], folder: Path, word: str
+) -> None:
+    env = {**worker_env, "MANXUE_TASK_QUEUE": word, "MANXUE_CREATE_TIMEOUT": "90"}  # the grace is 90 s
+    with worker_process(folder, env) as worker:
+        assert '"MANXUE_SHUTDOWN_GRACE_needed": 112.5' in worker.log.read_text()
+    with worker_process(folder, {**env, "MANXUE_SHUTDOWN_GRACE": "113"}) as worker:
+        assert "MANXUE_SHUTDOWN_GRACE" not in worker.log.read_text()

@@ -102,7 +102,7 @@ def test_every_bad_line_is_named_with_all_that_is_wrong_with_it(tmp_path: Path) 
         ("a.jsonl", json.dumps({"request": BODY, "output": "ftp://x/y/"}), "1: output: url"),
         ("a.jsonl", json.dumps({"request": BODY, "output": "a\0b"}), "1: output: url"),
         ("a.jsonl", json.dumps({"request": BODY, "output": "~nobody-has-this-name/"}), "1: output: url"),
-        ("a.jsonl", json.dumps({"request": BODY, "output": "\ud800/"}), "1: input: type"),
+        ("a.jsonl", json.dumps({"request": BODY, "output": "\ud800/"}), "1: output: type"),
         ("a.jsonl", json.dumps({**BODY, "first_image": "\ud800.png"}), "1: first_image: file"),
         ("a.yaml", "- prompt: !!bool perhaps", "1: line: format"),
         ("a.csv", f"prompt,model,deadline\nx,{BODY['model']},{'9' * 400}d", "2: deadline: type"),

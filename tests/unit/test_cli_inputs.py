@@ -118,6 +118,16 @@ def test_every_problem_of_request_and_run_is_told_at_once_by_its_name() -> None:
     ]
 
 
+def test_what_no_json_can_hold_is_told_by_its_field() -> None:
+    fields = composed({"prompt": "caf\udce9", "extra": ["scale=NaN", "seed=1"], "reference_image": ["a", "b\udce9"]})
+    assert problems_of({**fields, "template": {"lists": {"x": [1e999]}}}) == [
+        ("prompt", "type"),
+        ("referenceImages[1]", "type"),
+        ("extra.scale", "type"),
+        ("template.lists.x[0]", "type"),
+    ]
+
+
 def test_an_extra_field_without_a_value_is_explained() -> None:
     with pytest.raises(InvalidInput, match="key=value"):
         composed({**PROMPT, "extra": ["seed"]})
@@ -138,6 +148,11 @@ def test_an_extra_field_without_a_value_is_explained() -> None:
 )
 def test_durations_are_read_the_way_people_write_them(text: str, expected: float) -> None:
     assert seconds(text) == expected
+
+
+@pytest.mark.parametrize("text", ["inf", "nan", "1e400"])
+def test_a_duration_that_is_no_number_is_named(text: str) -> None:
+    assert problems_of(composed({**PROMPT, "deadline": text})) == [("deadline", "type")]
 
 
 def test_iso_8601_durations_are_left_to_the_workflow_input() -> None:
@@ -199,8 +214,26 @@ def test_yaml_means_what_it_says(file: Path) -> None:
 
 
 def test_standard_input_is_a_request_file_too(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sys.stdin", io.StringIO('{"prompt": "a cat"}'))
-    assert read_document("-").fields == {"request": PROMPT}
+    """UTF-8 whatever the locale says: a prompt that is read as something else would be paid for."""
+    content = io.BytesIO('\ufeff{"prompt": "a café"}'.encode())
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(content, encoding="latin-1"))
+    assert read_document("-").fields == {"request": {"prompt": "a café"}}
+
+
+@pytest.mark.parametrize(
+    "text", ['{"prompt": "a", "prompt": "b"}', '{"request": {"prompt": "a", "prompt": "b"}}', "prompt: a\nprompt: b\n"]
+)
+def test_a_field_that_is_given_twice_is_refused_since_only_one_would_be_paid(file: Path, text: str) -> None:
+    file.write_text(text)
+    with pytest.raises(RequestFileUnreadable, match="the field 'prompt' is given twice"):
+        read_document(str(file))
+
+
+def test_a_home_that_nobody_has_is_named(file: Path) -> None:
+    with pytest.raises(RequestFileUnreadable, match=r"^~nobody-here/a\.yaml cannot be read: "):
+        read_document("~nobody-here/a.yaml")
+    with pytest.raises(InvalidInput, match=r"output: .*~nobody-here"):
+        check(composed({**PROMPT, "output": "~nobody-here/videos"}))
 
 
 @pytest.mark.parametrize(
