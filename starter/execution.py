@@ -92,7 +92,7 @@ class Execution:
         if self.is_open:
             # The server keeps an update that no worker takes, and hands it over when one comes: somebody who was told
             # that nobody answers, and decided otherwise by then, would pay for both. A question is forgotten.
-            await self.query(_ANY_QUERY, dict)
+            await self._require_worker()
         try:
             accepted = await self.handle.start_update(
                 name,
@@ -117,11 +117,23 @@ class Execution:
                 raise
             raise NotPossible(f"it is closed already ({self.status})") from error
 
+    async def _require_worker(self) -> None:
+        try:
+            await self.query(_ANY_QUERY, dict)
+        except NotPossible as error:
+            if not isinstance(error.__cause__, WorkflowQueryFailedError):
+                raise
+            # The SDK fails this query only where it cannot replay: other code, or no encryption key.
+            raise NoWorkerAnswers(f"{self._stands_still()}: {error}") from error
+
+    def _stands_still(self) -> str:
+        return f"no worker of task queue {self.description.task_queue} gets on with it"
+
     async def _silence(self) -> NoWorkerAnswers:
         if failed := await self._failed_tasks():  # such as for want of an encryption key
             return NoWorkerAnswers(
-                f"no worker of task queue {self.description.task_queue} gets on with it: its workflow task was tried "
-                f"{failed} time{'s' * (failed != 1)} in vain, and the worker's log says why"
+                f"{self._stands_still()}: its workflow task was tried {failed} time{'s' * (failed != 1)} in vain, and "
+                "the worker's log says why"
             )
         return no_worker(self.description.task_queue, self.description.namespace)
 
