@@ -106,7 +106,7 @@ class RecordKeeper:
             activity.heartbeat(self._entry.model_dump())
 
 
-async def to_its_end(work: Coroutine[Any, Any, T]) -> T:
+async def until_answered(work: Coroutine[Any, Any, T]) -> T:
     """Await the work although the activity is cancelled, paused or timed out: whoever asked, its outcome matters more.
 
     Raises Interrupted when the worker itself is about to end.

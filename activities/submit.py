@@ -13,7 +13,14 @@ from temporalio.service import RPCError
 from activities.earlier_submissions import RunsNotListed, earlier_submissions
 from activities.errors import NOT_SENT, RATE_LIMITED, final
 from activities.media_references import reachable
-from activities.submission_record import Interrupted, NotWanted, RecordKeeper, SubmissionRecord, read_record, to_its_end
+from activities.submission_record import (
+    Interrupted,
+    NotWanted,
+    RecordKeeper,
+    SubmissionRecord,
+    read_record,
+    until_answered,
+)
 from manxue.checked_request import CheckedRequest
 from manxue.client import ManxueClient
 from manxue.errors import AuthenticationFailed, InsufficientBalance, ManxueError, NotSent, RateLimited, Refused
@@ -84,7 +91,7 @@ class Submit:
             # By ourselves: the SDK tries to report a return for ten seconds, and a server may be away for longer.
             submitted = Submitted(task_id=task_id)
             with suppress(RPCError, TimeoutError, Interrupted):
-                await to_its_end(record.complete(task_id, submitted))
+                await until_answered(record.complete(task_id, submitted))
                 activity.raise_complete_async()
         return submitted
 
@@ -94,7 +101,7 @@ class Submit:
 
     async def _post(self, body: dict[str, Any]) -> str:
         try:
-            return (await to_its_end(self._manxue.create(body))).id
+            return (await until_answered(self._manxue.create(body))).id
         except ManxueError as error:
             raise _failure(error) from None
         except Interrupted:

@@ -3,7 +3,7 @@
 from temporalio.activity import ActivityCancellationDetails
 from temporalio.testing import ActivityEnvironment
 
-from activities.submission_record import to_its_end
+from activities.submission_record import until_answered
 
 
 async def test_an_answer_that_comes_together_with_a_cancellation_is_not_thrown_away() -> None:
@@ -14,6 +14,6 @@ async def test_an_answer_that_comes_together_with_a_cancellation_is_not_thrown_a
         return "task-1"
 
     async def asked() -> str:
-        return await to_its_end(answer())
+        return await until_answered(answer())
 
     assert await environment.run(asked) == "task-1"
