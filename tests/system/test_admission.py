@@ -230,17 +230,22 @@ async def test_runs_that_are_reset_hold_and_wait_once(runs: Runs, account: Handl
     assert renders.ordered() == ["1", "2"]
 
 
+async def second_waits_for_the_first_render(account: Handle, renders: Renders, second: Handle) -> None:
+    """The first run is over, its render is not: it keeps the slot until the provider has finished it."""
+    await until_account(account, lambda now: now["in_flight"][0]["task_id"] == renders.task("1").id)
+    await renders.asked_again("1")
+    assert renders.ordered() == ["1"]
+    renders.all_finished = True
+    await outcome(second)
+
+
 async def test_a_run_that_was_reset_and_then_ended_leaves_the_slot_to_the_render_of_the_run_before_it(
     runs: Runs, account: Handle, renders: Renders
 ) -> None:
     first, second = await started(runs, "1"), await started(runs, "2")
     again = await reset(first, event_id=4)
     await again.terminate()
-    await until_account(account, lambda now: now["in_flight"][0]["task_id"] == renders.task("1").id)
-    await renders.asked_again("1")
-    assert renders.ordered() == ["1"]
-    renders.all_finished = True
-    await outcome(second)
+    await second_waits_for_the_first_render(account, renders, second)
 
 
 async def test_another_run_of_the_workflow_id_that_fails_does_not_free_what_the_first_one_bought(
@@ -250,11 +255,7 @@ async def test_another_run_of_the_workflow_id_that_fails_does_not_free_what_the_
     await first.terminate()
     await failure_of(await runs.start({"request": {"model": "nonsense"}}, workflow_id=first.id))
     second = await started(runs, "2")
-    await until_account(account, lambda now: now["in_flight"][0]["task_id"] == renders.task("1").id)
-    await renders.asked_again("1")
-    assert renders.ordered() == ["1"]
-    renders.all_finished = True
-    await outcome(second)
+    await second_waits_for_the_first_render(account, renders, second)
 
 
 async def test_a_queue_that_was_terminated_again_before_it_knew_what_came_before_it_forgets_nothing(

@@ -12,7 +12,7 @@ from temporalio.client import Client, WorkflowFailureError, WorkflowUpdateFailed
 from tests.support.media_server import MediaServer, image, video
 from tests.support.processes import WorkerProcess, worker_process
 from tests.support.provider import Provider, uploaded
-from tests.support.runs import FAST, Runs, failure_of, outcome, progress, request, until_phase
+from tests.support.runs import FAST, Handle, Runs, failure_of, outcome, progress, request, until_phase
 
 COLOURS = ("red", "green", "blue")
 
@@ -117,16 +117,22 @@ async def test_another_video_at_the_same_url_is_another_asset(
     assert uploads_of(provider, word) == [url, url]
 
 
+async def under_review(runs: Runs, provider: Provider, word: str, url: str) -> tuple[Handle, str]:
+    """A run whose image has been submitted for review, and the workflow id of the review."""
+    handle = await runs.start(request=request(word, first_image=url), poll=FAST)
+    async with asyncio.timeout(20):
+        while not ((found := await reviews(runs.client, url)) and uploads_of(provider, word)):
+            await asyncio.sleep(0.1)
+    return handle, found[0]
+
+
 async def test_a_review_that_was_deleted_is_asked_for_again(
     runs: Runs, provider: Provider, word: str, states: dict[str, str]
 ) -> None:
     url = images(provider, word)[0]
     states[word] = "Processing"
-    handle = await runs.start(request=request(word, first_image=url), poll=FAST)
-    async with asyncio.timeout(20):
-        while not ((found := await reviews(runs.client, url)) and uploads_of(provider, word)):
-            await asyncio.sleep(0.1)
-    review = WorkflowExecution(workflow_id=found[0])
+    handle, review_id = await under_review(runs, provider, word, url)
+    review = WorkflowExecution(workflow_id=review_id)
     service = runs.client.workflow_service
     await service.delete_workflow_execution(
         DeleteWorkflowExecutionRequest(namespace=runs.client.namespace, workflow_execution=review)
@@ -272,11 +278,8 @@ async def test_a_cancelled_review_is_begun_anew_for_those_who_wait(
 ) -> None:
     url = images(provider, word)[0]
     states[word] = "Processing"
-    handle = await runs.start(request=request(word, first_image=url), poll=FAST)
-    async with asyncio.timeout(20):
-        while not ((found := await reviews(runs.client, url)) and uploads_of(provider, word)):
-            await asyncio.sleep(0.1)
-    await runs.client.get_workflow_handle(found[0]).cancel()
+    handle, review_id = await under_review(runs, provider, word, url)
+    await runs.client.get_workflow_handle(review_id).cancel()
     async with asyncio.timeout(20):
         while len(uploads_of(provider, word)) < 2:
             await asyncio.sleep(0.1)
