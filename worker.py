@@ -72,6 +72,8 @@ WORKFLOWS: list[type] = [GenerateVideo, ReviewAsset, AdmitRenders, GenerateBatch
 
 ACTIVITIES = 300
 """At a time, downloads aside: all of them wait for an answer, a batch's `run_ends` for half an hour."""
+WAITING_POLLS = 100
+"""How many of them may be polls that wait for their next question."""
 
 
 def workflow_interceptors(address: str) -> list[Interceptor]:
@@ -175,7 +177,7 @@ async def build_worker(settings: WorkerSettings, client: Client) -> AsyncIterato
                 assets.upload_assets,
                 assets.asset_state,
                 Submit(manxue).submit,
-                Poll(manxue).poll,
+                Poll(manxue, WAITING_POLLS).poll,
                 download,  # for runs of workers from before it had a queue of its own
                 Notify(poster, secrets).notify,
                 pages.read_page,

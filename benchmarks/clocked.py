@@ -9,7 +9,9 @@ from typing import Any, Literal
 from unittest.mock import patch
 
 from temporalio import activity
+from temporalio.testing import WorkflowEnvironment
 
+import activities.poll
 from activities.download import Download, Downloaded, DownloadInput
 from activities.submit import Submit, SubmitInput, Submitted
 from activities.validate import Validate, Validated, ValidateInput
@@ -63,16 +65,21 @@ _FACTS = VideoFacts(container="mp4", codec="h264", width=1280, height=720, fps=2
 
 
 @contextmanager
-def clocked() -> Iterator[None]:
+def clocked(env: WorkflowEnvironment) -> Iterator[None]:
     """Workers that are built within have these activities in place of their own. Tasks are named by their render.
 
-    `poll` is theirs, and so is when it asks again; it is the provider that is replaced.
+    `poll` is theirs, and so is when it asks again; the provider is replaced, and the clock by which it waits.
     """
+
+    async def answer(_: ManxueClient, task_id: str) -> TaskStatus:
+        return _answer(task_id, await env.get_current_time())
+
     with ExitStack() as replaced:
         for owner in (Validate, Submit, Download):
             step = owner.__name__.lower()
             replaced.enter_context(patch.object(owner, step, getattr(_Instead, step)))
-        replaced.enter_context(patch.object(ManxueClient, "query", _answer))
+        replaced.enter_context(patch.object(ManxueClient, "query", answer))
+        replaced.enter_context(patch.object(activities.poll, "wait_while_running", env.sleep))
         yield
 
 
@@ -100,8 +107,8 @@ class _Instead:
         return Downloaded(uri=uri, bytes=8_000_000, sha256="0" * 64, facts=_FACTS, manifest_uri=f"{uri}.json")
 
 
-async def _answer(_: ManxueClient, task_id: str) -> TaskStatus:
-    match _status(task_id):
+def _answer(task_id: str, now: datetime) -> TaskStatus:
+    match _status(task_id, now):
         case "queued":
             return Queued()
         case "processing":
@@ -120,7 +127,7 @@ async def create(body: dict[str, Any]) -> str:
 async def query(task_id: str) -> dict[str, Any]:
     """The provider's answer as it comes, but for the URL."""
     known = {"id": task_id, "object": "video", "created": 1790000000, "model": "sd2_manxue_4k"}
-    return {**known, "status": _status(task_id), "progress": 50, "error": None}
+    return {**known, "status": _status(task_id, activity.info().started_time), "progress": 50, "error": None}
 
 
 @activity.defn(name="fetch")
@@ -135,7 +142,7 @@ def _begun(prompt: str) -> str:
     return task_id
 
 
-def _status(task_id: str) -> Literal["queued", "processing", "completed"]:
+def _status(task_id: str, now: datetime) -> Literal["queued", "processing", "completed"]:
     render = next(one for one in RENDERS if task_id.endswith(f"_{one.name.replace(' ', '_')}"))
-    gone = (activity.info().started_time - _submitted[task_id]).total_seconds()
+    gone = (now - _submitted[task_id]).total_seconds()
     return "completed" if gone >= render.seconds else "processing" if gone >= render.queued else "queued"

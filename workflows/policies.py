@@ -1,10 +1,13 @@
 """Every timeout and retry policy, named after the activity it is for. Durations are wall-clock time."""
 
-from datetime import timedelta
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from itertools import pairwise
 
 from temporalio.common import Priority, RetryPolicy
 from temporalio.workflow import ActivityCancellationType, ActivityConfig
 
+from activities.poll import WAITED_FOR
 from workflows.summaries import line
 
 _PATIENT = RetryPolicy(
@@ -105,6 +108,9 @@ POLLS_AHEAD = 20
 LONGEST_PLAN = timedelta(minutes=30)
 """How long a poll goes on asking by itself, be questions ever so far apart; a second one it asks in any case. So long
 a run may stay on a build that is to go."""
+POLLED_IN_ONE_ATTEMPT = timedelta(seconds=70)
+"""How long an attempt of a poll with more questions may last, its waits for near ones included. So late a worker that
+died meanwhile is noticed; a wait needs no heartbeat, each of which would cost as much as an attempt."""
 CRASHES_OF_A_POLL = 3
 """How many workers may die at it before the workflow takes over again."""
 
@@ -185,13 +191,20 @@ EVENTS_PER_BATCH_RUN = 1500
 """As EVENTS_PER_RUN, for about 200 requests: each costs six to nine events. There are few batches at a time."""
 
 
-def asking_further(questions: int) -> RetryPolicy:
-    """Of a poll that asks so many times beyond its first: when, it says itself. The rest is for workers that die."""
-    return RetryPolicy(
+def asking_further(config: ActivityConfig, moments: Sequence[datetime]) -> ActivityConfig:
+    """For a poll that asks at these moments: when, it says itself. The rest is for workers that die."""
+    patient = config.copy()
+    patient["retry_policy"] = RetryPolicy(
         initial_interval=timedelta(seconds=1),
         backoff_coefficient=1.0,
-        maximum_attempts=1 + questions + CRASHES_OF_A_POLL,
+        maximum_attempts=len(moments) + CRASHES_OF_A_POLL,
     )
+    if any(later - sooner >= WAITED_FOR for sooner, later in pairwise(moments)):
+        answer = config["start_to_close_timeout"]
+        assert answer
+        patient["start_to_close_timeout"] = POLLED_IN_ONE_ATTEMPT + answer
+        patient["heartbeat_timeout"] = POLLED_IN_ONE_ATTEMPT
+    return patient
 
 
 def told(

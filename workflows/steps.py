@@ -116,7 +116,7 @@ def poll(state: RunState, patience: timedelta, given_up: int = 0) -> workflow.Ac
         assert word
         seconds = [(moment - since).total_seconds() for moment in state.polls_ahead]
         given.append(Further(since=since, seconds=seconds, word=word, percent=state.percent))
-        config["retry_policy"] = asking_further(len(seconds))
+        config = asking_further(config, [workflow.now(), *state.polls_ahead])
     return workflow.start_activity_method(Poll.poll, args=given, **config)
 
 

@@ -11,6 +11,8 @@ from tests.support.provider import Provider, bad_gateway
 from tests.support.runs import Handle, Runs, current_details, outcome, progress, request, until
 
 RHYTHM = {"first": 0.2, "interval": 1, "max_interval": 1}
+NEAR = {"first": 0.2, "interval": 12, "max_interval": 12}
+"""Near enough for an attempt to wait for the next question, and not so near that it never does."""
 
 
 async def polls_of(handle: Handle) -> list[int]:
@@ -103,6 +105,55 @@ async def test_a_worker_that_dies_between_two_questions_takes_none_with_it(
         result = await outcome(handle)
     assert result["polls"] >= 6
     assert len(await polls_of(handle)) == 2
+
+
+async def test_an_attempt_waits_for_a_near_question_by_itself(runs: Runs, provider: Provider, word: str) -> None:
+    provider.on_query[word] = lambda task: provider.status(task, "processing") if task.queries < 4 else None
+    handle = await runs.start(request=request(word), poll=NEAR)
+    result = await outcome(handle, 60)
+    assert result["polls"] == 4
+    assert await polls_of(handle) == [1, 1]
+    lesson = (await (await handle.describe()).memo())["render"]
+    unfinished, finished = lesson["finished"]
+    assert 9 < finished - unfinished < 15
+
+
+async def test_a_worker_that_stops_does_not_wait_for_the_next_question_and_another_asks_it_when_it_is_due(
+    runs: Runs, folder: Path, worker_env: dict[str, str], worker: WorkerProcess, provider: Provider, word: str
+) -> None:
+    there, env, asked = Runs(runs.client, word), {**worker_env, "MANXUE_TASK_QUEUE": word}, list[float]()
+
+    def answer(task: Any) -> Any:
+        asked.append(time.monotonic())
+        return provider.status(task, "processing") if task.queries < 3 else None
+
+    provider.on_query[word] = answer
+    with worker_process(folder, env) as first:
+        handle = await there.start(request=request(word), poll=NEAR)
+        while len(asked) < 2:
+            await asyncio.sleep(0.1)
+        first.stop()
+    with worker_process(folder, env):
+        result = await outcome(handle, 60)
+    assert result["polls"] == 3
+    assert await polls_of(handle) == [1, 2]
+    assert 9 < asked[2] - asked[1] < 15
+
+
+async def test_a_worker_that_dies_while_it_waits_for_a_question_loses_no_render(
+    runs: Runs, folder: Path, worker_env: dict[str, str], worker: WorkerProcess, provider: Provider, word: str
+) -> None:
+    provider.on_query[word] = lambda task: provider.status(task, "processing") if task.queries < 3 else None
+    there, env = Runs(runs.client, word), {**worker_env, "MANXUE_TASK_QUEUE": word}
+    with worker_process(folder, env) as mortal:
+        handle = await there.start(request=request(word), poll=NEAR)
+        while not any(task.queries == 2 for task in provider.tasks.values() if task.body["prompt"] == word):
+            await asyncio.sleep(0.1)
+        mortal.kill()
+    with worker_process(folder, env):
+        result = await outcome(handle, 120)
+    assert result["video"]
+    assert await polls_of(handle) == [1, 2]
 
 
 async def test_a_render_that_was_finished_before_the_deadline_is_fetched_by_a_worker_that_comes_after_it(

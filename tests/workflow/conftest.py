@@ -13,6 +13,7 @@ from temporalio.client import Client
 from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.testing import WorkflowEnvironment
 
+import activities.poll
 from settings import WorkerSettings
 from tests.support.processes import API_KEY, BIN
 from tests.support.provider import Provider
@@ -36,8 +37,11 @@ async def env() -> AsyncIterator[WorkflowEnvironment]:
 
 
 @pytest.fixture
-async def client(env: WorkflowEnvironment, provider: Provider, tmp_path: Path) -> AsyncIterator[Client]:
-    """A client of the server, with a worker on it."""
+async def client(
+    env: WorkflowEnvironment, provider: Provider, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[Client]:
+    """A client of the server, with a worker on it, whose polls wait by the server's clock."""
+    monkeypatch.setattr(activities.poll, "wait_while_running", env.sleep)
     settings = WorkerSettings(
         api_key=SecretStr(API_KEY),
         base_url=provider.url,
