@@ -72,8 +72,6 @@ WORKFLOWS: list[type] = [GenerateVideo, ReviewAsset, AdmitRenders, GenerateBatch
 
 ACTIVITIES = 300
 """At a time, downloads aside: all of them wait for an answer, a batch's `run_ends` for half an hour."""
-WAITING_POLLS = 100
-"""How many of them may be polls that wait for their next question."""
 
 
 def workflow_interceptors(address: str) -> list[Interceptor]:
@@ -150,6 +148,7 @@ async def build_worker(settings: WorkerSettings, client: Client) -> AsyncIterato
         new_fetcher as fetcher,
         Fetcher(results_guard) as files,  # a pool of its own: downloads must not take the others' connections
         Poster(guard) as poster,
+        Poll(manxue) as polls,
     ):
         secrets = [secret.get_secret_value() for secret in settings.webhook_secrets]
         receivers = Receivers(poster, can_sign=bool(secrets))
@@ -177,7 +176,7 @@ async def build_worker(settings: WorkerSettings, client: Client) -> AsyncIterato
                 assets.upload_assets,
                 assets.asset_state,
                 Submit(manxue).submit,
-                Poll(manxue, WAITING_POLLS).poll,
+                polls.poll,
                 download,  # for runs of workers from before it had a queue of its own
                 Notify(poster, secrets).notify,
                 pages.read_page,

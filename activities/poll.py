@@ -1,18 +1,23 @@
 """How is the task? One question to the provider, or several while the answer stays the same.
 
-The questions of one activity cost neither events nor a workflow task. An attempt waits for the next one by itself where
-that is near, and else asks Temporal for another attempt at that moment; between two attempts nothing runs anywhere.
+The questions of one activity cost neither events nor a workflow task. An attempt asks once and then, where the next
+question is due at about the time that an attempt may take, once more: that wait is a timer in this process, for which
+the activity completes asynchronously, so it takes none of the worker's slots. For any other question it asks Temporal
+for another attempt. A worker that dies takes its waits with it, and the heartbeat timeout tells the server some seconds
+after the question was due; a worker that stops hands them back.
 """
 
 import asyncio
-from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from time import monotonic
-from typing import Literal, assert_never
+from typing import Literal, NoReturn, Self, assert_never
 
+import structlog
 from pydantic import AwareDatetime, BaseModel
 from temporalio import activity
+from temporalio.client import AsyncActivityHandle
 from temporalio.exceptions import ApplicationError
+from temporalio.service import RPCError, RPCStatusCode
 
 from activities.errors import from_provider, not_finished
 from activities.heartbeat import heartbeating
@@ -20,22 +25,30 @@ from manxue.answers import Completed, Failed, Processing, Queued, TaskStatus, Un
 from manxue.client import ManxueClient
 from manxue.errors import ManxueError
 
-_NOTABLE = 10.0
-"""Percentage points that a render must have come further for its run to be told before the last question."""
-WAITED_FOR = timedelta(seconds=10)
-"""From the next question, for an attempt to wait for it by itself. Who asks more often wants to be told soon, and a
-worker that dies while it waits is noticed late."""
-_SPARE = timedelta(seconds=6)
-"""Of the heartbeat timeout, that must be left when a wait is over, for the question after it."""
-_SLOW = 2.0
-"""Seconds after which such a question heartbeats."""
-_AT_ONCE = timedelta(0)
+log = structlog.stdlib.get_logger("poll")
+sleep = asyncio.sleep
+"""Another one where time is skipped."""
+
+SHORTEST_WAIT, LONGEST_WAIT = timedelta(seconds=10), timedelta(minutes=3)
+"""For a question, by an attempt itself. Who asks more often wants to be told soon, though a worker died."""
+WAIT_ENDS_BEFORE = timedelta(seconds=4)
+"""The heartbeat timeout, for the question after it. So late, and a second, is that question where the worker died."""
+_ABOUT = timedelta(seconds=10)
+"""By which a wait may end sooner than the longest for which the heartbeat timeout leaves room."""
+_QUICK = 3.0
+"""Seconds for the answer after a wait; what takes longer is left to another attempt, which heartbeats."""
+_STOPPING = 5.0
+"""Seconds in which a worker that stops hands its waits back."""
+_AT_ONCE = timedelta(milliseconds=1)
+_ROUNDED = timedelta(seconds=1)
 _ON_TIME = timedelta(seconds=2)
 """By which the server may start an attempt later than the one before it asked for."""
+_NOTABLE = 10.0
+"""Percentage points that a render must have come further for its run to be told before the last question."""
 
 
 class Further(BaseModel):
-    """What a poll asks beyond its first question, unless an answer says something new."""
+    """When a poll asks, if not once and at once: again and again, unless an answer says something new."""
 
     since: AwareDatetime
     seconds: list[float]
@@ -44,6 +57,8 @@ class Further(BaseModel):
     """The provider's word for the task as the run knows it."""
     percent: float | None = None
     """Likewise."""
+    first: AwareDatetime | None = None
+    """When the first question is due; None for at once."""
 
     def moments(self) -> list[datetime]:
         """When."""
@@ -70,98 +85,146 @@ class PollAnswer(BaseModel):
 
 
 class Poll:
-    """Asks, through the worker's one client."""
+    """Asks, through the worker's one client. Leaving it hands back the questions it waits for."""
 
-    def __init__(self, manxue: ManxueClient, most_waiting: int = 0) -> None:
-        """`most_waiting` attempts may wait for their next question at a time: each takes one of the worker's slots."""
+    def __init__(self, manxue: ManxueClient) -> None:
         self._manxue = manxue
-        self._most_waiting = most_waiting
-        self.waiting = 0
-        """Attempts that do."""
+        self._tasks = set[asyncio.Task[None]]()
+        self._waiting = set[asyncio.Task[None]]()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        for task in self._waiting:
+            task.cancel()
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=_STOPPING)
 
     @activity.defn(name="poll")
     async def poll(self, task_id: str, further: Further | None = None) -> PollAnswer:
         """Ask once, or until there is something new. Fails with the kinds of activities.errors.
 
-        A failure to get an answer is tried again by Temporal only where no `further` questions were planned, and where
-        the provider does not say that there are too many.
+        A failure to get an answer is tried again by Temporal only where a single question was planned, and where the
+        provider does not say that there are too many.
         """
-        info, begun = activity.info(), monotonic()
-        answer = await self._ask(task_id, further)
-        answer.asked_at = asked_at = info.started_time
-        if further is None:
-            return answer
+        attempt = _Attempt(task_id, further)
+        if further and further.first and further.first > attempt.now():
+            self._go_on_at(further.first, attempt)
+        async with heartbeating():
+            outcome = await self._ask(attempt)
+        if isinstance(outcome, datetime):
+            self._go_on_at(outcome, attempt)
+        return outcome
 
-        def now() -> datetime:
-            return max(info.started_time + timedelta(seconds=monotonic() - begun), asked_at)
+    def _go_on_at(self, moment: datetime, attempt: "_Attempt") -> NoReturn:
+        """End the activity function, not the activity."""
+        if activity.is_worker_shutdown() or not attempt.may_wait_until(moment):
+            raise attempt.asks_again_at(moment)
+        handle = activity.client().get_async_activity_handle(task_token=activity.info().task_token)
+        task = asyncio.create_task(self._wait(moment, attempt, handle))
+        self._tasks.add(task)
+        self._waiting.add(task)
+        task.add_done_callback(self._tasks.discard)
+        activity.raise_complete_async()
 
-        moments = further.moments()
-        answer.unchanged_at = _previous(moments, info)
-        while not _is_news(answer, further) and (later := [moment for moment in moments if moment > now()]):
-            following = later[0]
-            if not (self._may_wait(following, now(), info) and await self._wait(following - now())):
-                raise _asks_again(answer, following, now())
-            unchanged_at, asked_at = asked_at, max(following, now())
-            answer = await self._ask(task_id, further, _SLOW)
-            answer.asked_at, answer.unchanged_at = asked_at, unchanged_at
-        answer.polls = 1 + sum(moment <= asked_at for moment in moments)
-        return answer
-
-    async def _ask(self, task_id: str, further: Further | None, longest: float = 10.0) -> PollAnswer:
+    async def _wait(self, moment: datetime, attempt: "_Attempt", handle: AsyncActivityHandle) -> None:
+        """Ask at that moment, unless the worker stops before, and tell Temporal."""
+        task = asyncio.current_task()
+        assert task
         try:
-            async with heartbeating(longest=longest):
-                return _answer(await self._manxue.query(task_id))
+            await sleep((moment - attempt.now()).total_seconds())
+        except asyncio.CancelledError:
+            await _tell(attempt.asks_again_at(moment), handle)
+        else:
+            self._waiting.discard(task)
+            attempt.not_before = moment
+            await _tell(await self._ask_quickly(attempt), handle)
+
+    async def _ask_quickly(self, attempt: "_Attempt") -> PollAnswer | ApplicationError:
+        try:
+            async with asyncio.timeout(_QUICK):
+                outcome = await self._ask(attempt)
+        except TimeoutError:
+            return attempt.asks_again_at(attempt.now())
+        except ApplicationError as error:
+            return error
+        return attempt.asks_again_at(outcome) if isinstance(outcome, datetime) else outcome
+
+    async def _ask(self, attempt: "_Attempt") -> PollAnswer | datetime:
+        """The answer; or when to ask again, where it says nothing new."""
+        unchanged_at, asked_at = attempt.asked_at or attempt.asked_before(), attempt.now()
+        try:
+            answer = _answer(await self._manxue.query(attempt.task_id))
         except ManxueError as error:
-            raise from_provider(error, waits=False, retried=further is None) from None
-
-    def _may_wait(self, until: datetime, now: datetime, info: activity.Info) -> bool:
-        spare = (info.heartbeat_timeout or timedelta(0)) - _SPARE
-        near = until - now >= WAITED_FOR and until - info.started_time <= spare
-        return near and self.waiting < self._most_waiting
-
-    async def _wait(self, time: timedelta) -> bool:
-        """Whether it passed; False where the worker stops before."""
-        self.waiting += 1
-        try:
-            await wait_while_running(time)
-        finally:
-            self.waiting -= 1
-        return not activity.is_worker_shutdown()
+            raise from_provider(error, waits=False, retried=not attempt.moments) from None
+        attempt.asked_at, attempt.said = asked_at, _said(answer)
+        answer.asked_at, answer.unchanged_at = asked_at, unchanged_at
+        answer.polls = 1 + sum(moment <= asked_at for moment in attempt.moments)
+        following = next((moment for moment in attempt.moments if moment > attempt.now()), None)
+        return answer if following is None or _is_news(answer, attempt.further) else following
 
 
-async def wait_while_running(time: timedelta) -> None:
-    """Until it has passed, or the worker is told to stop."""
-    with suppress(TimeoutError):
-        await asyncio.wait_for(activity.wait_for_worker_shutdown(), time.total_seconds())
+class _Attempt:
+    """One of an activity: when it began, and what it has heard."""
+
+    def __init__(self, task_id: str, further: Further | None) -> None:
+        self._info, self._begun = activity.info(), monotonic()
+        self.task_id, self.further = task_id, further
+        self.moments = further.moments() if further else []
+        """When to ask after the first question."""
+        self.asked_at: datetime | None = None
+        self.said = "the provider is asked first"
+        self.not_before = self._info.started_time
+
+    def now(self) -> datetime:
+        """By the Temporal server's clock."""
+        return max(self._info.started_time + timedelta(seconds=monotonic() - self._begun), self.not_before)
+
+    def may_wait_until(self, moment: datetime) -> bool:
+        """Whether the attempt lasts so long, and not much longer."""
+        room = (self._info.heartbeat_timeout or timedelta(0)) - WAIT_ENDS_BEFORE
+        taken = moment - self._info.started_time
+        return moment - self.now() >= SHORTEST_WAIT and room - _ABOUT <= taken <= room + _ROUNDED
+
+    def asks_again_at(self, moment: datetime) -> ApplicationError:
+        """What makes Temporal start another attempt at that moment."""
+        at = f"{moment.astimezone(UTC):%H:%M:%S} UTC"
+        return not_finished(f"{self.said} at {at}", max(moment - self.now(), _AT_ONCE))
+
+    def asked_before(self) -> datetime | None:
+        """When the attempt before this one asked last; None where it may have died before it had an answer.
+
+        One that was asked for begins when a question was planned, one after a death at any time.
+        """
+        first = self.further.first if self.further and self.further.first else self._info.scheduled_time
+        begun = self._info.current_attempt_scheduled_time
+        gone = [moment for moment in (first, *self.moments) if moment <= begun]
+        return gone[-2] if len(gone) > 1 and begun - gone[-1] <= _ON_TIME else None
 
 
-def _asks_again(answer: PollAnswer, at: datetime, now: datetime) -> ApplicationError:
-    """What makes Temporal start the next attempt at the given moment."""
+async def _tell(outcome: PollAnswer | ApplicationError, handle: AsyncActivityHandle) -> None:
+    try:
+        if isinstance(outcome, PollAnswer):
+            await handle.complete(outcome)
+        else:
+            await handle.fail(outcome)
+    except RPCError as error:
+        if error.status != RPCStatusCode.NOT_FOUND:  # so says the server where the poll was given up meanwhile
+            log.warning("poll.answer_lost", error=error.message)
+
+
+def _said(answer: PollAnswer) -> str:
     done = "" if answer.percent is None else f" ({answer.percent:.0f} %)"
-    when = f"{at.astimezone(UTC):%H:%M:%S} UTC"
-    return not_finished(
-        f"the provider says “{answer.word}”{done}; it is asked again at {when}", max(at - now, _AT_ONCE)
-    )
+    return f"the provider says “{answer.word}”{done}; it is asked again"
 
 
-def _is_news(answer: PollAnswer, further: Further) -> bool:
-    if answer.word != further.word:
+def _is_news(answer: PollAnswer, further: Further | None) -> bool:
+    if further is None or answer.word != further.word:
         return True
     if answer.percent is None or further.percent is None:
         return answer.percent is not further.percent
     return abs(answer.percent - further.percent) >= _NOTABLE
-
-
-def _previous(moments: list[datetime], info: activity.Info) -> datetime | None:
-    """When the attempt before this one asked last; None where it may have died before it had an answer.
-
-    One that was asked for begins when a question was planned, one after a death at any time.
-    """
-    begun = info.current_attempt_scheduled_time
-    gone = [moment for moment in moments if moment <= begun]
-    if not gone or begun - gone[-1] > _ON_TIME:
-        return None
-    return gone[-2] if len(gone) > 1 else info.scheduled_time
 
 
 def _answer(status: TaskStatus) -> PollAnswer:

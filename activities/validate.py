@@ -51,6 +51,8 @@ class Validated(BaseModel):
     """What finished runs teach about how long it will take."""
     admission_id: str | None = None
     """Of the execution to be asked before a create call; None where the account has no limits."""
+    polls_wait: bool = False
+    """Whether a poll may be told to wait for its first question; runs from before that have a timer."""
 
 
 class Validate:
@@ -89,7 +91,11 @@ class Validate:
             await self._require_output(given.output)
             render_times = await self._finished_runs.render_times(verdict.request)
         return Validated(
-            request=verdict.request, warnings=warnings, render_times=render_times, admission_id=self._admission_id
+            request=verdict.request,
+            warnings=warnings,
+            render_times=render_times,
+            admission_id=self._admission_id,
+            polls_wait=True,
         )
 
     async def _check_media(self, verdict: Verdict, given: ValidateInput) -> list[Problem]:

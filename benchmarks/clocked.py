@@ -79,7 +79,7 @@ def clocked(env: WorkflowEnvironment) -> Iterator[None]:
             step = owner.__name__.lower()
             replaced.enter_context(patch.object(owner, step, getattr(_Instead, step)))
         replaced.enter_context(patch.object(ManxueClient, "query", answer))
-        replaced.enter_context(patch.object(activities.poll, "wait_while_running", env.sleep))
+        replaced.enter_context(patch.object(activities.poll, "sleep", env.sleep))
         yield
 
 
@@ -93,7 +93,7 @@ class _Instead:
         render = next(one for one in RENDERS if one.name == name)
         checked = check_request(given.request).request
         assert checked
-        return Validated(request=checked, render_times=render.times() if how == "learned" else None)
+        return Validated(request=checked, render_times=render.times() if how == "learned" else None, polls_wait=True)
 
     @activity.defn(name="submit")
     async def submit(self, given: SubmitInput) -> Submitted:

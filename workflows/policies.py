@@ -7,7 +7,7 @@ from itertools import pairwise
 from temporalio.common import Priority, RetryPolicy
 from temporalio.workflow import ActivityCancellationType, ActivityConfig
 
-from activities.poll import WAITED_FOR
+from activities.poll import LONGEST_WAIT, SHORTEST_WAIT, WAIT_ENDS_BEFORE
 from workflows.summaries import line
 
 _PATIENT = RetryPolicy(
@@ -108,9 +108,6 @@ POLLS_AHEAD = 20
 LONGEST_PLAN = timedelta(minutes=30)
 """How long a poll goes on asking by itself, be questions ever so far apart; a second one it asks in any case. So long
 a run may stay on a build that is to go."""
-POLLED_IN_ONE_ATTEMPT = timedelta(seconds=70)
-"""How long an attempt of a poll with more questions may last, its waits for near ones included. So late a worker that
-died meanwhile is noticed; a wait needs no heartbeat, each of which would cost as much as an attempt."""
 CRASHES_OF_A_POLL = 3
 """How many workers may die at it before the workflow takes over again."""
 
@@ -192,18 +189,23 @@ EVENTS_PER_BATCH_RUN = 1500
 
 
 def asking_further(config: ActivityConfig, moments: Sequence[datetime]) -> ActivityConfig:
-    """For a poll that asks at these moments: when, it says itself. The rest is for workers that die."""
+    """For a poll that begins at the first of these moments and asks at the others: when, it says itself.
+
+    The heartbeat timeout is for the longest of its waits that an attempt may take upon itself; nothing heartbeats
+    meanwhile, which would cost as much as an attempt. The retry policy is for workers that die.
+    """
     patient = config.copy()
     patient["retry_policy"] = RetryPolicy(
         initial_interval=timedelta(seconds=1),
         backoff_coefficient=1.0,
         maximum_attempts=len(moments) + CRASHES_OF_A_POLL,
     )
-    if any(later - sooner >= WAITED_FOR for sooner, later in pairwise(moments)):
+    waits = [later - sooner for sooner, later in pairwise(moments)]
+    if taken := [wait for wait in waits if SHORTEST_WAIT <= wait <= LONGEST_WAIT]:
         answer = config["start_to_close_timeout"]
         assert answer
-        patient["start_to_close_timeout"] = POLLED_IN_ONE_ATTEMPT + answer
-        patient["heartbeat_timeout"] = POLLED_IN_ONE_ATTEMPT
+        patient["heartbeat_timeout"] = max(taken) + WAIT_ENDS_BEFORE
+        patient["start_to_close_timeout"] = max(taken) + answer
     return patient
 
 

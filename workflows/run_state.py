@@ -98,6 +98,10 @@ class RunState(BaseModel):
     provider_status: str | None = None
     percent: float | None = None
     next_poll_at: datetime | None = None
+    polls_wait: bool = False
+    """Whether a poll may be told to wait for its first question."""
+    poll_begins: datetime | None = None
+    """When the poll under way asks first, where it was told to wait for that."""
     polls_ahead: list[datetime] = []
     """When the poll under way asks again, as long as nothing changes."""
     provider: Provider = Provider()
@@ -127,13 +131,15 @@ class RunState(BaseModel):
 
     def asked_by(self, now: datetime) -> int:
         """How many questions the poll under way has asked by `now`, as planned."""
-        return 1 + sum(moment <= now for moment in self.polls_ahead)
+        begun = self.poll_begins is None or self.poll_begins <= now
+        return begun + sum(moment <= now for moment in self.polls_ahead)
 
     def as_of(self, now: datetime) -> Self:
         """With the questions that were planned until `now` counted as asked: a run hears of them only at their end."""
-        if not self.polls_ahead:
+        planned = [self.poll_begins, *self.polls_ahead] if self.poll_begins else self.polls_ahead
+        if not planned:
             return self
-        following = next((moment for moment in self.polls_ahead if moment > now), None)
+        following = next((moment for moment in planned if moment > now), None)
         return self.model_copy(update={"polls": self.polls + self.asked_by(now), "next_poll_at": following})
 
 

@@ -99,8 +99,8 @@ async def submit(request: CheckedRequest, state: RunState) -> Submitted:
 def poll(state: RunState, patience: timedelta, given_up: int = 0) -> workflow.ActivityHandle[PollAnswer]:
     """Ask how the task is, trying again for as long as `patience`, but a little while in any case.
 
-    And again at each of `state.polls_ahead`, while the provider says nothing new. `given_up` are questions that were
-    asked before it and are not counted yet.
+    Not before `state.poll_begins`, and again at each of `state.polls_ahead`, while the provider says nothing new.
+    `given_up` are questions that were asked before it and are not counted yet.
     """
     assert state.given
     assert state.task_id
@@ -108,15 +108,16 @@ def poll(state: RunState, patience: timedelta, given_up: int = 0) -> workflow.Ac
     last = first + len(state.polls_ahead)
     task = f"task {state.task_id}"
     summary = f"poll {first} of {task}" if first == last else f"polls {first} to {last} of {task}, until there is news"
+    if state.poll_begins:
+        summary = f"{summary}, from {state.poll_begins:%H:%M:%S} UTC"
     config = told(POLL, summary, _priority(state.given), max(patience, POLL_PATIENCE))
     given: list[Any] = [state.task_id]
-    if state.polls_ahead:
-        since, word = state.submitted_at, state.provider_status
+    if state.polls_ahead or state.poll_begins:
+        since, word, begins = state.submitted_at, state.provider_status, state.poll_begins
         assert since
-        assert word
         seconds = [(moment - since).total_seconds() for moment in state.polls_ahead]
-        given.append(Further(since=since, seconds=seconds, word=word, percent=state.percent))
-        config = asking_further(config, [workflow.now(), *state.polls_ahead])
+        given.append(Further(since=since, seconds=seconds, word=word or "", percent=state.percent, first=begins))
+        config = asking_further(config, [workflow.now(), *([begins] if begins else []), *state.polls_ahead])
     return workflow.start_activity_method(Poll.poll, args=given, **config)
 
 

@@ -13,7 +13,7 @@ from temporalio import workflow
 from temporalio.exceptions import ActivityError, ApplicationError, RetryState, is_cancelled_exception
 
 from activities.errors import NO_ANSWER, NOT_SENT, RATE_LIMITED
-from activities.poll import PollAnswer
+from activities.poll import LONGEST_WAIT, SHORTEST_WAIT, PollAnswer
 from manxue.failure import FailureType
 from manxue.render_times import Seen
 from workflows import metrics, steps
@@ -26,6 +26,8 @@ from workflows.summaries import between_polls
 from workflows.trouble import Trouble
 
 _UNFINISHED = ("queued", "processing")
+_EVENLY = 0.5
+"""The mean of chance."""
 _ASKED_BETWEEN = "poll-now-does-not-wait-for-planned-questions"
 """Since polls ask several times: before, a poll that was under way had its answer within seconds."""
 _ASKED_AT_DEADLINE = "polls-begin-at-the-deadline-before-it-counts"
@@ -53,19 +55,28 @@ class Waiting:
                 raise self._too_late()
 
     async def _pause(self) -> None:
+        """Until the next question, where the poll is not to wait for it itself; and plan those after it."""
         state = self._state
         first, *further = self._planned()
-        wait = max((min(first, self._journal.deadline) - workflow.now()).total_seconds(), 0.0)
-        if wait and not state.poll_requested:
-            state.next_poll_at = workflow.now() + timedelta(seconds=wait)
-            summary = between_polls(state, wait)
+        wait = min(first, self._journal.deadline) - workflow.now()
+        state.poll_begins = first if self._waits_in_poll(first) else None
+        if wait > timedelta(0) and not state.poll_begins and not state.poll_requested:
+            state.next_poll_at = workflow.now() + wait
+            summary = between_polls(state, wait.total_seconds())
             with suppress(TimeoutError):  # the ordinary case: nobody cut the wait short
                 await workflow.wait_condition(lambda: state.poll_requested, timeout=wait, timeout_summary=summary)
         planned = not state.poll_requested
-        until = workflow.now() + LONGEST_PLAN
+        until = (state.poll_begins or workflow.now()) + LONGEST_PLAN
         ahead = [*further[:1], *(moment for moment in further[1:] if moment < until)]
         state.polls_ahead = [moment for moment in ahead if planned and moment < self._journal.deadline]
         state.next_poll_at, state.poll_requested = None, False
+
+    def _waits_in_poll(self, first: datetime) -> bool:
+        """Trouble is told of by timers, and the deadline is theirs."""
+        state = self._state
+        if not state.polls_wait or state.poll_requested or state.trouble or first >= self._journal.deadline:
+            return False
+        return SHORTEST_WAIT <= first - workflow.now() <= LONGEST_WAIT
 
     def _planned(self) -> list[datetime]:
         """The next question, and where the provider answers as it should, those after it, should nothing change."""
@@ -85,7 +96,8 @@ class Waiting:
         for polls in range(state.polls + 1, state.polls + 1 + (POLLS_AHEAD if steady else 0)):
             if state.seen.rendering_at is None:  # each question finds it in the queue, should nothing change
                 rhythm = cadence(request.model, request.duration, given.poll, times, Seen(queued_at=at))
-            at = round(at + rhythm.wait(polls, at, workflow.random().random()), 1)  # as the poll is told it
+            # Evenly, so that each fits into an attempt as the one before; chance has spread the first one.
+            at = round(at + rhythm.wait(polls, at, _EVENLY), 1)  # as the poll is told it
             planned.append(since + timedelta(seconds=at))
         return planned
 
@@ -101,7 +113,7 @@ class Waiting:
             return False
         finally:
             # Whoever asked by `poll_now` while this poll was under way shares its answer.
-            state.polls_ahead, state.poll_requested = [], False
+            state.poll_begins, state.polls_ahead, state.poll_requested = None, [], False
         state.polls += answer.polls
         if answer.unchanged_at:
             self._unfinished(self._since_submission(answer.unchanged_at))
@@ -142,7 +154,7 @@ class Waiting:
         """Of a poll that asks as planned; where it ends without one, or somebody asks by `poll_now`, of one more."""
         state = self._state
         poll = steps.poll(state, self._journal.deadline - workflow.now())
-        if not state.polls_ahead:
+        if not state.polls_ahead and not state.poll_begins:
             return await poll
         try:
             await workflow.wait_condition(lambda: poll.done() or state.poll_requested)
@@ -159,7 +171,8 @@ class Waiting:
             by_us = is_cancelled_exception(error) and workflow.cancellation_reason() is None
             if not by_us and not _broke_off(error):
                 raise
-        given_up, state.polls_ahead = state.asked_by(workflow.now()), []
+        given_up = state.asked_by(workflow.now())
+        state.poll_begins, state.polls_ahead = None, []
         try:
             return await steps.poll(state, self._journal.deadline - workflow.now(), given_up)
         finally:

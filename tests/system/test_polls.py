@@ -20,6 +20,13 @@ async def polls_of(handle: Handle) -> list[int]:
     return attempts((await handle.fetch_history()).events, "poll")
 
 
+async def timers_of(handle: Handle) -> list[Any]:
+    """What a run has waited for by timers."""
+    return [
+        event for event in (await handle.fetch_history()).events if event.HasField("timer_started_event_attributes")
+    ]
+
+
 async def test_while_nothing_changes_questions_leave_no_events_and_progress_counts_them(
     runs: Runs, provider: Provider, word: str
 ) -> None:
@@ -110,15 +117,42 @@ async def test_a_worker_that_dies_between_two_questions_takes_none_with_it(
 async def test_an_attempt_waits_for_a_near_question_by_itself(runs: Runs, provider: Provider, word: str) -> None:
     provider.on_query[word] = lambda task: provider.status(task, "processing") if task.queries < 4 else None
     handle = await runs.start(request=request(word), poll=NEAR)
+    waiting = await until(handle, lambda now: now["polls"] == 1)
+    assert waiting["next_poll_at"]
     result = await outcome(handle, 60)
     assert result["polls"] == 4
-    assert await polls_of(handle) == [1, 1]
+    assert await polls_of(handle) == [1, 2]  # one waits and asks, the other asks, waits and asks
+    assert len(await timers_of(handle)) == 1
     lesson = (await (await handle.describe()).memo())["render"]
     unfinished, finished = lesson["finished"]
     assert 9 < finished - unfinished < 15
 
 
-async def test_a_worker_that_stops_does_not_wait_for_the_next_question_and_another_asks_it_when_it_is_due(
+async def test_poll_now_does_not_wait_for_what_an_attempt_waits_for(runs: Runs, provider: Provider, word: str) -> None:
+    done = False
+    provider.on_query[word] = lambda task: provider.status(task, "completed" if done else "processing")
+    handle = await runs.start(request=request(word), poll={"first": 0.2, "interval": 60})
+    await until(handle, lambda now: now["polls"] == 1)
+    done = True
+    await asyncio.wait_for(handle.execute_update("poll_now"), 10)
+    assert (await outcome(handle, 20))["polls"] == 2
+
+
+async def test_an_answer_that_comes_slowly_after_a_wait_is_left_to_another_attempt(
+    runs: Runs, provider: Provider, word: str
+) -> None:
+    def answer(task: Any) -> Any:
+        if task.queries == 2:
+            time.sleep(4)
+        return provider.status(task, "processing") if task.queries < 3 else None
+
+    provider.on_query[word] = answer
+    handle = await runs.start(request=request(word), poll=NEAR)
+    assert (await outcome(handle, 60))["video"]
+    assert await polls_of(handle) == [1, 2]
+
+
+async def test_a_worker_that_stops_hands_back_what_it_waits_for_and_another_asks_when_it_is_due(
     runs: Runs, folder: Path, worker_env: dict[str, str], worker: WorkerProcess, provider: Provider, word: str
 ) -> None:
     there, env, asked = Runs(runs.client, word), {**worker_env, "MANXUE_TASK_QUEUE": word}, list[float]()
@@ -130,14 +164,13 @@ async def test_a_worker_that_stops_does_not_wait_for_the_next_question_and_anoth
     provider.on_query[word] = answer
     with worker_process(folder, env) as first:
         handle = await there.start(request=request(word), poll=NEAR)
-        while len(asked) < 2:
-            await asyncio.sleep(0.1)
+        await until(handle, lambda now: now["polls"] == 1)
         first.stop()
     with worker_process(folder, env):
         result = await outcome(handle, 60)
     assert result["polls"] == 3
     assert await polls_of(handle) == [1, 2]
-    assert 9 < asked[2] - asked[1] < 15
+    assert 9 < asked[1] - asked[0] < 15
 
 
 async def test_a_worker_that_dies_while_it_waits_for_a_question_loses_no_render(
@@ -147,13 +180,12 @@ async def test_a_worker_that_dies_while_it_waits_for_a_question_loses_no_render(
     there, env = Runs(runs.client, word), {**worker_env, "MANXUE_TASK_QUEUE": word}
     with worker_process(folder, env) as mortal:
         handle = await there.start(request=request(word), poll=NEAR)
-        while not any(task.queries == 2 for task in provider.tasks.values() if task.body["prompt"] == word):
-            await asyncio.sleep(0.1)
+        await until(handle, lambda now: now["polls"] == 1)
         mortal.kill()
     with worker_process(folder, env):
-        result = await outcome(handle, 120)
+        result = await outcome(handle, 60)
     assert result["video"]
-    assert await polls_of(handle) == [1, 2]
+    assert await polls_of(handle) == [1, 3]  # the one that died, one late, one in time
 
 
 async def test_a_render_that_was_finished_before_the_deadline_is_fetched_by_a_worker_that_comes_after_it(

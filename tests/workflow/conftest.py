@@ -41,7 +41,7 @@ async def client(
     env: WorkflowEnvironment, provider: Provider, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> AsyncIterator[Client]:
     """A client of the server, with a worker on it, whose polls wait by the server's clock."""
-    monkeypatch.setattr(activities.poll, "wait_while_running", env.sleep)
+    monkeypatch.setattr(activities.poll, "sleep", env.sleep)
     settings = WorkerSettings(
         api_key=SecretStr(API_KEY),
         base_url=provider.url,
