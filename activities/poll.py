@@ -31,11 +31,11 @@ sleep = asyncio.sleep
 
 SHORTEST_WAIT, LONGEST_WAIT = timedelta(seconds=10), timedelta(minutes=3)
 """For a question, by an attempt itself. Who asks more often wants to be told soon, though a worker died."""
-WAIT_ENDS_BEFORE = timedelta(seconds=4)
-"""The heartbeat timeout, for the question after it. So late, and a second, is that question where the worker died."""
-_ABOUT = timedelta(seconds=10)
+WAIT_ENDS_BEFORE = timedelta(seconds=3)
+"""The heartbeat timeout, for the question after it. So late, at least, is that question where the worker died."""
+_ABOUT = timedelta(seconds=5)
 """By which a wait may end sooner than the longest for which the heartbeat timeout leaves room."""
-_QUICK = 3.0
+_QUICK = 2.5
 """Seconds for the answer after a wait; what takes longer is left to another attempt, which heartbeats."""
 _STOPPING = 5.0
 """Seconds in which a worker that stops hands its waits back."""

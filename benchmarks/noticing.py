@@ -76,7 +76,8 @@ def _own(spread: Spread, times: RenderTimes | None, random: Random) -> Rhythm:
     """The worker's, by what it has learned, if anything."""
 
     def rhythm(polls: int, now: float, seen: Seen) -> float:
-        return cadence(spread.model, DURATION, Poll(), times, seen).wait(polls, now, random.random())
+        chance = 0.5 if polls else random.random()  # only the first question is left to chance
+        return cadence(spread.model, DURATION, Poll(), times, seen).wait(polls, now, chance)
 
     return rhythm
 

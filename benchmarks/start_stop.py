@@ -18,7 +18,7 @@ from benchmarks import bare_worker, taking_over
 from benchmarks.machine import cpu_seconds
 from benchmarks.picture import bars
 from benchmarks.section import Section, table
-from benchmarks.taking_over import BUSY, INTERVAL, WAITING, HoldingProvider
+from benchmarks.taking_over import BUSY, INTERVAL, NEAR, WAITING, HoldingProvider, ending
 from tests.support.processes import API_KEY, ROOT, DevServer, spawn
 from tests.support.runs import FAST, request
 
@@ -37,10 +37,9 @@ class Ours:
     name, workflow, queue, poll = "ours", "GenerateVideo", "manxue", "poll"
 
     def __init__(self, folder: Path, address: str, provider: HoldingProvider) -> None:
-        poll = {"first": 2, "interval": INTERVAL, "max_interval": INTERVAL}
         self.one_task: Any = {"request": {"model": "none"}}
         """Input of a run that is over after its first workflow task."""
-        self.waiting: Any = {"request": request("waiting"), "preview": False, "poll": poll}
+        self.waiting: Any = self.polled_each(INTERVAL)
         self._folder = folder
         self._env = {
             "TEMPORAL_ADDRESS": address,
@@ -48,6 +47,11 @@ class Ours:
             "MANXUE_BASE_URL": provider.url,
             "MANXUE_OUTPUT": str(folder / "videos"),
         }
+
+    def polled_each(self, seconds: float) -> Any:
+        """Input of a run that waits."""
+        poll = {"first": 2, "interval": seconds, "max_interval": seconds}
+        return {"request": request("waiting"), "preview": False, "poll": poll}
 
     def start(self) -> Popen[bytes]:
         """A new worker."""
@@ -97,9 +101,9 @@ async def _measured(address: str, provider: HoldingProvider, folder: Path) -> Se
     for kind in (ours, bare):  # once before anything counts: search attributes, compiled modules
         await _lifetime(client, kind)
     lives = [(await _lifetime(client, ours), await _lifetime(client, bare)) for _ in range(_PAIRS)]
-    waits, polls, files = await _recovered(client, ours, provider)
-    bare_waits, _, _ = await _recovered(client, bare, None)
-    return _section(lives, waits, bare_waits, polls, files)
+    recovered = await _recovered(client, ours, provider)
+    bare_waits = await _bare_recovered(client, bare)
+    return _section(lives, recovered, bare_waits)
 
 
 async def _lifetime(client: Client, kind: Kind) -> tuple[float, ...]:
@@ -132,34 +136,51 @@ async def _first_task(handle: WorkflowHandle[Any, Any]) -> tuple[float, float]:
     raise AssertionError("the run ended without a task")
 
 
-async def _recovered(client: Client, kind: Kind, provider: HoldingProvider | None) -> tuple[list[float], ...]:
+async def _recovered(client: Client, kind: Ours, provider: HoldingProvider) -> dict[str, list[float]]:
     """Delays of runs that waited, were polled and downloaded when the only worker that knew them was killed."""
-    first = kind.start()
-    second: Popen[bytes] | None = None
-    try:
+
+    async def started(inputs: list[Any]) -> list[WorkflowHandle[Any, Any]]:
+        return await taking_over.started(client, kind.workflow, kind.queue, inputs)
+
+    with ending(kind.start()) as first:
+        near = await started([kind.polled_each(NEAR)] * WAITING)
+        often = await started([kind.waiting] * WAITING)
+        fast = {"preview": False, "poll": FAST}
+        await started([{"request": request(f"half {n}"), **fast} for n in range(BUSY)])
+        await _until(lambda: len(provider.ranges) == BUSY)
+        await started([{"request": request(f"held {n}"), **fast} for n in range(BUSY)])
+        await _until(lambda: len(provider.asked) == BUSY)
+        await taking_over.polled([*near, *often], kind.poll)
+        with ending(kind.start()) as second:
+            await taking_over.listening(client, kind.queue, second.pid)
+            near_due, often_due = await taking_over.due(near), await taking_over.due(often)
+            killed = taking_over.kill(first)
+            nears, oftens, (polls, files) = await asyncio.gather(
+                taking_over.question_delays(provider, near_due),
+                taking_over.question_delays(provider, often_due),
+                taking_over.busy_delays(provider, killed),
+            )
+            for handle in (*near, *often):
+                await handle.terminate()
+    return {
+        f"waiting, polled every {INTERVAL:.0f} s": oftens,
+        f"waiting, polled every {NEAR:.0f} s": nears,
+        "a poll in flight": polls,
+        "downloading": files,
+    }
+
+
+async def _bare_recovered(client: Client, kind: Bare) -> list[float]:
+    """Delays of runs that waited on a timer."""
+    with ending(kind.start()) as first:
         waiting = await taking_over.started(client, kind.workflow, kind.queue, [kind.waiting] * WAITING)
-        if provider:
-            fast = {"preview": False, "poll": FAST}
-            half = [{"request": request(f"half {n}"), **fast} for n in range(BUSY)]
-            await taking_over.started(client, kind.workflow, kind.queue, half)
-            await _until(lambda: len(provider.ranges) == BUSY)
-            held = [{"request": request(f"held {n}"), **fast} for n in range(BUSY)]
-            await taking_over.started(client, kind.workflow, kind.queue, held)
-            await _until(lambda: len(provider.asked) == BUSY)
         await taking_over.polled(waiting, kind.poll)
-        second = kind.start()
-        await taking_over.listening(client, kind.queue, second.pid)
-        killed = taking_over.kill(first)
-        waits = await taking_over.waiting_delays(waiting, killed)
-        polls, files = await taking_over.busy_delays(provider, killed) if provider else ([], [])
-        for handle in waiting:
-            await handle.terminate()
-        return waits, polls, files
-    finally:
-        for process in (first, second):
-            if process:
-                process.kill()
-                process.wait()
+        with ending(kind.start()) as second:
+            await taking_over.listening(client, kind.queue, second.pid)
+            waits = await taking_over.timer_delays(waiting, taking_over.kill(first))
+            for handle in waiting:
+                await handle.terminate()
+    return waits
 
 
 async def _until(condition: Any) -> None:
@@ -170,10 +191,8 @@ async def _until(condition: Any) -> None:
 
 def _section(
     lives: list[tuple[tuple[float, ...], tuple[float, ...]]],
-    waits: list[float],
+    recovered: dict[str, list[float]],
     bare_waits: list[float],
-    polls: list[float],
-    files: list[float],
 ) -> Section:
     rows, short, medians = [], [], []
     names = ("start to first poll", "start to first task done", "processor time until then", "SIGTERM to exit, idle")
@@ -184,10 +203,14 @@ def _section(
         medians.append((ours, bare))
         if more > _WITHIN and number != 2:
             short.append(f"start_stop, {name}: {more:.2f} s more than a bare worker, which is over {_WITHIN} s")
-    if max(waits) > _RECOVERED:
-        short.append(f"start_stop: a waiting run went on after {max(waits):.1f} s, more than {_RECOVERED:.0f} s")
-    states = [("waiting on a timer", waits, bare_waits), ("a poll in flight", polls, []), ("downloading", files, [])]
-    recovery = [[state, *(cell for delays in each for cell in _cells(delays))] for state, *each in states]
+    waits = {state: max(delays) for state, delays in recovered.items() if state.startswith("waiting")}
+    short += [
+        f"start_stop: a run went on after {longest:.1f} s, more than {_RECOVERED:.0f} s ({state})"
+        for state, longest in waits.items()
+        if longest > _RECOVERED
+    ]
+    states = [*recovered.items(), ("waiting on a timer", [])]
+    recovery = [[state, *_cells(delays), *(_cells(bare_waits) if not delays else ["", ""])] for state, delays in states]
     heads = ["Recovery after SIGKILL, s", "ours, median", "ours, longest", "bare, median", "bare, longest"]
     first = {"ours: to first poll": medians[0][0], "bare: to first poll": medians[0][1]}
     pictures = [
@@ -196,7 +219,7 @@ def _section(
             "start_stop-1",
             "Longest delay of a run after SIGKILL of its worker",
             "seconds",
-            {f"ours, {state}": max(delays) for state, delays, _ in states} | {"bare, waiting": max(bare_waits)},
+            {f"ours, {state}": max(delays) for state, delays in recovered.items()} | {"bare, waiting": max(bare_waits)},
             _RECOVERED,
         ),
     ]
@@ -214,7 +237,9 @@ against a real development server, with compiled modules. Each start finds a run
 server gives out that run's workflow task, by the history. Medians of {_PAIRS} pairs; "more" is the median difference
 within a pair. Idle is {_IDLE:.0f} s after a run that is over.
 
-Recovery: {WAITING} runs that are polled every {INTERVAL:.0f} s, {BUSY} whose poll the provider does not answer and
-{BUSY} in the middle of a file are known to one worker; a second one starts, the first is killed. For waiting runs it is
-counted from the moment a timer fires after that to the workflow task done, otherwise from the kill to the provider's
-next request. To reach: at most {_WITHIN} s more than bare, and less than {_RECOVERED:.0f} s for waiting runs."""
+Recovery: {WAITING} runs that are polled every {INTERVAL:.0f} s and {WAITING} every {NEAR:.0f} s (there the worker
+itself waits for every other question), {BUSY} whose poll the provider does not answer and {BUSY} in the middle of a
+file are known to one worker; a second one starts, the first is killed. For waiting runs it is counted from the moment
+at which the next question is due to that question, for bare ones from a timer that fires to the workflow task done,
+otherwise from the kill to the provider's next request. To reach: at most {_WITHIN} s more than bare, and less than
+{_RECOVERED:.0f} s for waiting runs."""

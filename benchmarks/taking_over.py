@@ -4,7 +4,9 @@ import asyncio
 import os
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import datetime
 from subprocess import Popen
 from typing import Any
 from uuid import uuid4
@@ -20,6 +22,8 @@ from tests.support.provider import Provider
 
 WAITING, INTERVAL = 30, 6.0
 """Runs that wait, and the seconds between their polls."""
+NEAR = 15.0
+"""Seconds between the polls of as many others, whose attempts wait for every other one."""
 BUSY = 4
 """Runs that are polled at the moment, and as many that download."""
 _LONGEST = 60.0
@@ -38,6 +42,8 @@ class HoldingProvider(Provider):
         super().__init__()
         self.asked: dict[str, list[float]] = {}
         """Task id of a held run -> when."""
+        self.waiting: dict[str, list[float]] = {}
+        """Task id of a waiting run -> when."""
         self.hold_file["half"] = 10_000
         for word in ("waiting", "held"):
             self.on_query[word] = lambda task: self.status(task, "processing")
@@ -47,6 +53,8 @@ class HoldingProvider(Provider):
         if "held" in task.body["prompt"]:
             self.asked.setdefault(task.id, []).append(time.time())
             await asyncio.sleep(_HELD)
+        elif "waiting" in task.body["prompt"]:
+            self.waiting.setdefault(task.id, []).append(time.time())
         return await super()._query(request)
 
 
@@ -87,7 +95,37 @@ def kill(process: Popen[bytes]) -> float:
     return time.time()
 
 
-async def waiting_delays(handles: list[Handle], killed: float) -> list[float]:
+@contextmanager
+def ending(process: Popen[bytes]) -> Iterator[Popen[bytes]]:
+    """A process that is killed at the end."""
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.wait()
+
+
+async def due(handles: list[Handle]) -> dict[str, float]:
+    """Task id of each run -> when it is to be polled next; of those that wait."""
+    told = await asyncio.gather(*(handle.query("progress") for handle in handles))
+    return {
+        now["task_id"]: datetime.fromisoformat(now["next_poll_at"]).timestamp() for now in told if now["next_poll_at"]
+    }
+
+
+async def question_delays(provider: HoldingProvider, due: dict[str, float]) -> list[float]:
+    """Of each run, the seconds from when it was to be polled to when it is."""
+
+    def delay(task: str) -> float | None:
+        return next((at - due[task] for at in provider.waiting[task] if at > due[task] - 0.5), None)
+
+    until = max(due.values()) + _LONGEST
+    while time.time() < until and any(delay(task) is None for task in due):  # noqa: ASYNC110 - asked in a thread
+        await asyncio.sleep(0.1)
+    return [_LONGEST if (late := delay(task)) is None else max(late, 0.0) for task in due]
+
+
+async def timer_delays(handles: list[Handle], killed: float) -> list[float]:
     """Of each run, the seconds from its first timer that fires after the kill to the end of the task that it causes."""
     return list(await asyncio.gather(*(_delay(handle, killed) for handle in handles)))
 

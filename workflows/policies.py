@@ -196,7 +196,7 @@ def asking_further(config: ActivityConfig, moments: Sequence[datetime]) -> Activ
     """
     patient = config.copy()
     patient["retry_policy"] = RetryPolicy(
-        initial_interval=timedelta(seconds=1),
+        initial_interval=timedelta(seconds=0.5),
         backoff_coefficient=1.0,
         maximum_attempts=len(moments) + CRASHES_OF_A_POLL,
     )

@@ -1,7 +1,7 @@
 """When to ask the provider next: a pure function of what is known. Seconds throughout.
 
 Without history: not before a render of that model and length could be done since it was last seen in the queue, then
-every 28.5 s, so that what the silence saves lets the end be noticed sooner than by asking every 30 s, by fewer
+every 28.9 s, so that what the silence saves lets the end be noticed sooner than by asking every 30 s, by fewer
 questions. Towards the end of what is presumed the waits begin to grow with the root of the time, to 60 s, which suits
 a render of which any length is as likely as its double.
 
@@ -32,7 +32,7 @@ from workflows.contract import Poll
 _INTERVAL, _MAX_INTERVAL = 30.0, 60.0
 """The provider recommends 30 to 60 s and may rate limit faster polling."""
 _GROWTH = 1.1
-_UNTAUGHT = 28.5
+_UNTAUGHT = 28.9
 """Between questions where nothing was learned."""
 _UNTAUGHT_FIRST, _UNTAUGHT_SILENCE = 1.5, 35.0
 """When to ask first then: a multiple of the earliest end that was ever seen, and no sooner than so many seconds."""

@@ -91,12 +91,13 @@ class Waiting:
         rhythm = cadence(request.model, request.duration, given.poll, times, None if unknown else state.seen)
         at = self._now()
         left_alone = (state.not_before - workflow.now()).total_seconds() if state.not_before else None
-        at += rhythm.wait(state.polls, at, workflow.random().random(), left_alone)
+        # Once is enough to spread runs that began together; even waits fit into attempts, one as the other.
+        spreads = not state.polls or state.trouble or left_alone is not None
+        at += rhythm.wait(state.polls, at, workflow.random().random() if spreads else _EVENLY, left_alone)
         planned = [since + timedelta(seconds=at)]
         for polls in range(state.polls + 1, state.polls + 1 + (POLLS_AHEAD if steady else 0)):
             if state.seen.rendering_at is None:  # each question finds it in the queue, should nothing change
                 rhythm = cadence(request.model, request.duration, given.poll, times, Seen(queued_at=at))
-            # Evenly, so that each fits into an attempt as the one before; chance has spread the first one.
             at = round(at + rhythm.wait(polls, at, _EVENLY), 1)  # as the poll is told it
             planned.append(since + timedelta(seconds=at))
         return planned
