@@ -12,7 +12,7 @@ from typing import Any, Protocol
 
 from temporalio.api.history.v1 import HistoryEvent
 
-from activities.poll import Further
+from activities.poll_attempt import Further
 from benchmarks import bare_waiting
 from tests.support.processes import API_KEY, ROOT, spawn, wait_for, worker_process
 from tests.support.provider import Provider, Task
@@ -106,14 +106,16 @@ class Ours:
         return sum(map(len, list(self._asked.values())))  # a list first: it grows in another thread
 
     def questions(self, number: int, history: Iterable[HistoryEvent]) -> Questions:
-        """Due by a timer, or as the input of a poll says, until a timer says that the poll had ended before."""
+        """Due by a timer, or as the input of a poll says, until the next one says that the poll has ended before."""
         due: list[datetime] = []
         for event in history:
             payloads = event.activity_task_scheduled_event_attributes.input.payloads
             if timer := _due(event):
                 due = [moment for moment in due if moment <= _time(event)] + [timer]
             elif event.activity_task_scheduled_event_attributes.activity_type.name == "poll" and len(payloads) > 1:
-                due += Further.model_validate_json(payloads[1].data).moments()
+                further = Further.model_validate_json(payloads[1].data)
+                due = [moment for moment in due if moment <= _time(event)] + further.moments()
+                due += [further.first] if further.first else []
         return Questions(due, [datetime.fromtimestamp(at, UTC) for at in self._asked[number]])
 
 

@@ -7,7 +7,7 @@ from itertools import pairwise
 from temporalio.common import Priority, RetryPolicy
 from temporalio.workflow import ActivityCancellationType, ActivityConfig
 
-from activities.poll import LONGEST_WAIT, SHORTEST_WAIT, WAIT_ENDS_BEFORE
+from activities.poll_attempt import LONGEST_WAIT, SHORTEST_WAIT, WAIT_ENDS_BEFORE
 from workflows.summaries import line
 
 _PATIENT = RetryPolicy(

@@ -9,7 +9,8 @@ from temporalio.common import Priority
 
 from activities.ask_admission import AskAdmission, AskAdmissionInput
 from activities.download import Download, Downloaded, DownloadInput
-from activities.poll import Further, Poll, PollAnswer
+from activities.poll import Poll
+from activities.poll_attempt import Further, PollAnswer
 from activities.review_assets import AssetsToReview, ReviewAssets
 from activities.submit import Submit, SubmitInput, Submitted
 from activities.validate import Validate, Validated, ValidateInput

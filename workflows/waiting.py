@@ -13,7 +13,7 @@ from temporalio import workflow
 from temporalio.exceptions import ActivityError, ApplicationError, RetryState, is_cancelled_exception
 
 from activities.errors import NO_ANSWER, NOT_SENT, RATE_LIMITED
-from activities.poll import LONGEST_WAIT, SHORTEST_WAIT, PollAnswer
+from activities.poll_attempt import LONGEST_WAIT, SHORTEST_WAIT, PollAnswer
 from manxue.failure import FailureType
 from manxue.render_times import Seen
 from workflows import metrics, steps

@@ -7,7 +7,8 @@ from temporalio import activity
 
 import worker
 from activities.download import Download, Downloaded, DownloadInput
-from activities.poll import Further, Poll, PollAnswer
+from activities.poll import Poll
+from activities.poll_attempt import Further, PollAnswer
 from activities.submit import Submit, SubmitInput, Submitted
 from activities.validate import Validate, Validated, ValidateInput
 from benchmarks.jobs.steps import FOLDER, Steps

@@ -32,9 +32,9 @@ def histories(draw: st.DrawFn) -> RenderTimes:
 def test_without_history_the_first_question_comes_when_a_render_could_be_done_and_then_every_28_to_60_s() -> None:
     rhythm = cadence(MODEL, 5, Poll(), seen=Seen())
     assert rhythm.wait(0, 0, 0.5) == 45
-    assert rhythm.wait(1, 45, 0.5) == 28.5
-    assert rhythm.wait(30, 900, 0.5) == 28.5
-    assert rhythm.wait(60, 1800, 0.5) == pytest.approx(28.5 * 2**0.5)
+    assert rhythm.wait(1, 45, 0.5) == 28.9
+    assert rhythm.wait(30, 900, 0.5) == 28.9
+    assert rhythm.wait(60, 1800, 0.5) == pytest.approx(28.9 * 2**0.5)
     assert rhythm.wait(200, 10_000, 0.5) == 60
     assert cadence(MODEL, 5, Poll(), RenderTimes(), Seen()) == rhythm
 
@@ -45,9 +45,9 @@ def test_without_history_a_render_that_was_just_in_the_queue_is_left_alone_until
 
     assert wait(Seen(queued_at=4000), 4000) == 180
     assert wait(Seen(queued_at=4000, rendering_at=4060), 4060) == 120
-    assert wait(Seen(queued_at=4000, rendering_at=4060), 4170) == 28.5
-    assert wait(Seen(queued_at=4000, rendering_at=4060), 4000 + 5400) == 28.5
-    assert wait(None, 1) == 28.5, "of a task that was adopted nobody knows when it was accepted"
+    assert wait(Seen(queued_at=4000, rendering_at=4060), 4170) == 28.9
+    assert wait(Seen(queued_at=4000, rendering_at=4060), 4000 + 5400) == 28.9
+    assert wait(None, 1) == 28.9, "of a task that was adopted nobody knows when it was accepted"
 
 
 @given(histories(), chance, moments)
