@@ -15,8 +15,8 @@ from activities.errors import not_finished
 
 log = structlog.stdlib.get_logger("poll")
 
-SHORTEST_WAIT, LONGEST_WAIT = timedelta(seconds=10), timedelta(minutes=3)
-"""For a question, by an attempt itself. Who asks more often wants to be told soon, though a worker died."""
+SHORTEST_WAIT, LONGEST_WAIT = timedelta(seconds=0.5), timedelta(minutes=3)
+"""For a question, by an attempt itself."""
 WAIT_ENDS_BEFORE = timedelta(seconds=3)
 """The heartbeat timeout, for the question after it. So late, at least, is that question where the worker died."""
 _ABOUT = timedelta(seconds=5)

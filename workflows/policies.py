@@ -108,6 +108,8 @@ POLLS_AHEAD = 20
 LONGEST_PLAN = timedelta(minutes=30)
 """How long a poll goes on asking by itself, be questions ever so far apart; a second one it asks in any case. So long
 a run may stay on a build that is to go."""
+SHORTEST_NOTICE = timedelta(seconds=6)
+"""The shortest heartbeat timeout of a poll that may wait, so that a busy worker is not taken for a dead one."""
 CRASHES_OF_A_POLL = 3
 """How many workers may die at it before the workflow takes over again."""
 
@@ -204,7 +206,7 @@ def asking_further(config: ActivityConfig, moments: Sequence[datetime]) -> Activ
     if taken := [wait for wait in waits if SHORTEST_WAIT <= wait <= LONGEST_WAIT]:
         answer = config["start_to_close_timeout"]
         assert answer
-        patient["heartbeat_timeout"] = max(taken) + WAIT_ENDS_BEFORE
+        patient["heartbeat_timeout"] = max(max(taken) + WAIT_ENDS_BEFORE, SHORTEST_NOTICE)
         patient["start_to_close_timeout"] = max(taken) + answer
     return patient
 

@@ -1,6 +1,8 @@
 """`worker.py` with the steps of `bare.py` in place of its activities: what our orchestration alone costs."""
 
+import asyncio
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 
 from temporalio import activity
@@ -44,7 +46,9 @@ class Instead:
 
     @activity.defn(name="poll")
     async def poll(self, task_id: str, further: Further | None = None) -> PollAnswer:
-        """One GET, which always says something new."""
+        """One GET, which always says something new, when it is due."""
+        if further and further.first:
+            await asyncio.sleep((further.first - datetime.now(UTC)).total_seconds())
         status = (await _http().query(task_id))["status"]
         return PollAnswer(status=status, word=status)
 
