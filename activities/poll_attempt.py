@@ -22,7 +22,7 @@ WAIT_ENDS_BEFORE = timedelta(seconds=3)
 _ABOUT = timedelta(seconds=5)
 """By which a wait may end sooner than the longest for which the heartbeat timeout leaves room."""
 _AT_ONCE = timedelta(milliseconds=1)
-_ROUNDED = timedelta(seconds=1)
+_ROUNDED = timedelta(seconds=0.2)
 _ON_TIME = timedelta(seconds=2)
 """By which the server may start an attempt later than the one before it asked for."""
 

@@ -31,7 +31,7 @@ from workflows.policies import (
 )
 from workflows.queues import downloads_of
 from workflows.run_state import RunState
-from workflows.summaries import assets
+from workflows.summaries import assets, polls
 
 _TURNS = 5
 """Of the event loop: more than an activity's result needs to get from the server's news to its handle."""
@@ -105,12 +105,7 @@ def poll(state: RunState, patience: timedelta, given_up: int = 0) -> workflow.Ac
     """
     assert state.given
     assert state.task_id
-    first = state.polls + given_up + 1
-    last = first + len(state.polls_ahead)
-    task = f"task {state.task_id}"
-    summary = f"poll {first} of {task}" if first == last else f"polls {first} to {last} of {task}, until there is news"
-    if state.poll_begins:
-        summary = f"{summary}, from {state.poll_begins:%H:%M:%S} UTC"
+    summary = polls(state, state.polls + given_up + 1)
     config = told(POLL, summary, _priority(state.given), max(patience, POLL_PATIENCE))
     given: list[Any] = [state.task_id]
     if state.polls_ahead or state.poll_begins:

@@ -54,7 +54,7 @@ async def test_a_running_a_held_a_failed_and_a_finished_run_explain_themselves(
     ]
     assert [text for text in wanted if text not in shown] == []
     assert shown.count("waves as high as houses") == 3  # in the summary, and in the table of both details
-    wanted = ["poll 1: rendering 40 %; next in ", "poll 1 of task", "create a 8 s video", "check the request"]
+    wanted = ["rendering 40 %; polls 2 to 22 of task", "poll 1 of task", "create a 8 s video", "check the request"]
     await ui.open(four.running, "timeline", *wanted)
 
     result = await outcome(four.finished)
