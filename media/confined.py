@@ -42,7 +42,7 @@ class _ForkServer:
     """One thread, which waits for jobs, for the ends of processes, and for those that are to end."""
 
     def __init__(self, program: ModuleType) -> None:
-        self._program = program
+        self._program, self._pid = program, os.getpid()
         self._jobs = socket(fileno=os.dup(0))
         self._running: dict[int, socket] = {}
         self._selector = DefaultSelector()
@@ -88,7 +88,7 @@ class _ForkServer:
         """In the new process: run the program."""
         code = 1
         try:
-            _end_with_parent()
+            _end_with_parent(self._pid)
             signal.set_wakeup_fd(-1)
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
             for number, file in enumerate(streams):
@@ -119,10 +119,12 @@ class _ForkServer:
                     control.sendall(STATUS.pack(os.waitstatus_to_exitcode(status)))
 
 
-def _end_with_parent() -> None:
+def _end_with_parent(parent: int) -> None:
     """Should the fork server be killed, which then cannot end this one. Elsewhere than on Linux, its limits do."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, int(signal.SIGKILL))
+        if os.getppid() != parent:  # it was killed before that
+            os._exit(1)
 
 
 def _confine(memory: int, seconds: int) -> None:

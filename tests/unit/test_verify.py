@@ -9,6 +9,7 @@ import struct
 import subprocess
 import sys
 import zlib
+from asyncio.subprocess import PIPE
 from collections.abc import Callable
 from fractions import Fraction
 from io import BytesIO
@@ -351,6 +352,14 @@ async def test_when_the_fork_server_is_killed_nothing_is_said_about_the_file_and
     with pytest.raises(NotConfined, match=r"was killed|before it began"):
         await check
     assert (await verified(tmp_path, b"")).facts.model_dump() == FACTS
+
+
+async def test_a_process_whose_fork_server_was_killed_before_it_could_notice_ends_itself() -> None:
+    orphan = "import media.confined; media.confined._end_with_parent(1); print('goes on')"
+    started = await asyncio.create_subprocess_exec(sys.executable, "-c", orphan, cwd=ROOT, stdout=PIPE)
+    said, _ = await started.communicate()
+    assert not said
+    assert started.returncode == 1
 
 
 WORKER = """
