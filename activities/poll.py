@@ -105,15 +105,15 @@ class Poll:
 
     async def _ask(self, attempt: Attempt) -> PollAnswer | datetime:
         """The answer; or when to ask again, where it says nothing new."""
-        unchanged_at, asked_at = attempt.asked_at or attempt.asked_before(), attempt.now()
+        unchanged_at, asked_at, moments = attempt.asked_at or attempt.asked_before(), attempt.now(), attempt.moments
         try:
             answer = _answer(await self._manxue.query(attempt.task_id))
         except ManxueError as error:
-            raise from_provider(error, waits=False, retried=not attempt.moments) from None
+            raise from_provider(error, waits=False, retried=not moments) from None
         attempt.asked_at, attempt.said = asked_at, _said(answer)
         answer.asked_at, answer.unchanged_at = asked_at, unchanged_at
-        answer.polls = 1 + sum(moment <= asked_at for moment in attempt.moments)
-        following = next((moment for moment in attempt.moments if moment > attempt.now()), None)
+        answer.polls = 1 + sum(moment <= asked_at for moment in moments)
+        following = next((moment for moment in moments if moment > attempt.now()), None)
         return answer if following is None or _is_news(answer, attempt.further) else following
 
 

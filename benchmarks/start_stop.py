@@ -237,7 +237,7 @@ against a real development server, with compiled modules. Each start finds a run
 server gives out that run's workflow task, by the history. Medians of {_PAIRS} pairs; "more" is the median difference
 within a pair. Idle is {_IDLE:.0f} s after a run that is over.
 
-Recovery: {WAITING} runs that are polled every {INTERVAL:.0f} s and {WAITING} every {NEAR:.0f} s (there the worker
+Recovery: {WAITING} runs that are polled every {INTERVAL:.0f} s and {WAITING} every {NEAR:.0f} s (the worker
 itself waits for every other question), {BUSY} whose poll the provider does not answer and {BUSY} in the middle of a
 file are known to one worker; a second one starts, the first is killed. For waiting runs it is counted from the moment
 at which the next question is due to that question, for bare ones from a timer that fires to the workflow task done,

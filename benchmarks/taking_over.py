@@ -23,7 +23,7 @@ from tests.support.provider import Provider
 WAITING, INTERVAL = 30, 6.0
 """Runs that wait, and the seconds between their polls."""
 NEAR = 15.0
-"""Seconds between the polls of as many others, whose attempts wait for every other one."""
+"""Seconds between the polls of as many others, whose attempts last the longer."""
 BUSY = 4
 """Runs that are polled at the moment, and as many that download."""
 _LONGEST = 60.0

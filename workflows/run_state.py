@@ -129,17 +129,20 @@ class RunState(BaseModel):
         """When the render must be finished."""
         return self.started_at + (self.given.deadline if self.given else _PATIENCE) + self.held
 
+    @property
+    def planned(self) -> list[datetime]:
+        """When the poll under way asks, but for a question that it asked at once."""
+        return [self.poll_begins, *self.polls_ahead] if self.poll_begins else self.polls_ahead
+
     def asked_by(self, now: datetime) -> int:
         """How many questions the poll under way has asked by `now`, as planned."""
-        begun = self.poll_begins is None or self.poll_begins <= now
-        return begun + sum(moment <= now for moment in self.polls_ahead)
+        return (self.poll_begins is None) + sum(moment <= now for moment in self.planned)
 
     def as_of(self, now: datetime) -> Self:
         """With the questions that were planned until `now` counted as asked: a run hears of them only at their end."""
-        planned = [self.poll_begins, *self.polls_ahead] if self.poll_begins else self.polls_ahead
-        if not planned:
+        if not self.planned:
             return self
-        following = next((moment for moment in planned if moment > now), None)
+        following = next((moment for moment in self.planned if moment > now), None)
         return self.model_copy(update={"polls": self.polls + self.asked_by(now), "next_poll_at": following})
 
 

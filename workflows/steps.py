@@ -108,12 +108,12 @@ def poll(state: RunState, patience: timedelta, given_up: int = 0) -> workflow.Ac
     summary = polls(state, state.polls + given_up + 1)
     config = told(POLL, summary, _priority(state.given), max(patience, POLL_PATIENCE))
     given: list[Any] = [state.task_id]
-    if state.polls_ahead or state.poll_begins:
-        since, word, begins = state.submitted_at, state.provider_status, state.poll_begins
+    if state.planned:
+        since, word = state.submitted_at, state.provider_status or ""
         assert since
         seconds = [(moment - since).total_seconds() for moment in state.polls_ahead]
-        given.append(Further(since=since, seconds=seconds, word=word or "", percent=state.percent, first=begins))
-        config = asking_further(config, [workflow.now(), *([begins] if begins else []), *state.polls_ahead])
+        given.append(Further(since=since, seconds=seconds, word=word, percent=state.percent, first=state.poll_begins))
+        config = asking_further(config, [workflow.now(), *state.planned])
     return workflow.start_activity_method(Poll.poll, args=given, **config)
 
 

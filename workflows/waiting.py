@@ -155,7 +155,7 @@ class Waiting:
         """Of a poll that asks as planned; where it ends without one, or somebody asks by `poll_now`, of one more."""
         state = self._state
         poll = steps.poll(state, self._journal.deadline - workflow.now())
-        if not state.polls_ahead and not state.poll_begins:
+        if not state.planned:
             return await poll
         try:
             await workflow.wait_condition(lambda: poll.done() or state.poll_requested)

@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -152,22 +153,30 @@ async def test_an_answer_that_comes_slowly_after_a_wait_is_left_to_another_attem
     assert await polls_of(handle) == [1, 2]
 
 
+async def taken_over(
+    runs: Runs, folder: Path, worker_env: dict[str, str], word: str, leave: Callable[[WorkerProcess], object]
+) -> tuple[Handle, dict[str, Any]]:
+    """A run whose worker leaves while it waits for the second question, and what another one makes of it."""
+    there, env = Runs(runs.client, word), {**worker_env, "MANXUE_TASK_QUEUE": word}
+    with worker_process(folder, env) as first:
+        handle = await there.start(request=request(word), poll=SLOW)
+        await until(handle, lambda now: now["polls"] == 1)
+        leave(first)
+    with worker_process(folder, env):
+        return handle, await outcome(handle, 60)
+
+
 async def test_a_worker_that_stops_hands_back_what_it_waits_for_and_another_asks_when_it_is_due(
     runs: Runs, folder: Path, worker_env: dict[str, str], worker: WorkerProcess, provider: Provider, word: str
 ) -> None:
-    there, env, asked = Runs(runs.client, word), {**worker_env, "MANXUE_TASK_QUEUE": word}, list[float]()
+    asked = list[float]()
 
     def answer(task: Any) -> Any:
         asked.append(time.monotonic())
         return provider.status(task, "processing") if task.queries < 3 else None
 
     provider.on_query[word] = answer
-    with worker_process(folder, env) as first:
-        handle = await there.start(request=request(word), poll=SLOW)
-        await until(handle, lambda now: now["polls"] == 1)
-        first.stop()
-    with worker_process(folder, env):
-        result = await outcome(handle, 60)
+    handle, result = await taken_over(runs, folder, worker_env, word, WorkerProcess.stop)
     assert result["polls"] == 3
     assert await polls_of(handle) == [1, 2]
     assert 9 < asked[1] - asked[0] < 15
@@ -177,13 +186,7 @@ async def test_a_worker_that_dies_while_it_waits_for_a_question_loses_no_render(
     runs: Runs, folder: Path, worker_env: dict[str, str], worker: WorkerProcess, provider: Provider, word: str
 ) -> None:
     provider.on_query[word] = lambda task: provider.status(task, "processing") if task.queries < 3 else None
-    there, env = Runs(runs.client, word), {**worker_env, "MANXUE_TASK_QUEUE": word}
-    with worker_process(folder, env) as mortal:
-        handle = await there.start(request=request(word), poll=SLOW)
-        await until(handle, lambda now: now["polls"] == 1)
-        mortal.kill()
-    with worker_process(folder, env):
-        result = await outcome(handle, 60)
+    handle, result = await taken_over(runs, folder, worker_env, word, WorkerProcess.kill)
     assert result["video"]
     assert await polls_of(handle) == [1, 2]  # the one that died, and one that asks late, waits and asks
 
