@@ -13,8 +13,9 @@ from temporalio.worker import WorkerDeploymentConfig
 from manxue import __version__
 from settings import WorkerSettings
 
-UNVERSIONED = "manxue"
-"""Under which name workers tell their build where none is set."""
+UNVERSIONED = "manxue-unversioned"
+"""Under which name workers tell their build where none is set. Temporal keeps it with each workflow task, and
+`workflows/waiting.py` goes by it: builds that called it “manxue” did without a step what is done with one now."""
 
 
 def deployment_of(settings: WorkerSettings) -> WorkerDeploymentConfig:

@@ -148,7 +148,7 @@ async def build_worker(settings: WorkerSettings, client: Client) -> AsyncIterato
         new_fetcher as fetcher,
         Fetcher(results_guard) as files,  # a pool of its own: downloads must not take the others' connections
         Poster(guard) as poster,
-        Poll(manxue, tracing.new_context) as polls,
+        Poll(manxue, provider_calls.new_context) as polls,
     ):
         secrets = [secret.get_secret_value() for secret in settings.webhook_secrets]
         receivers = Receivers(poster, can_sign=bool(secrets))

@@ -6,6 +6,7 @@ import asyncio
 from datetime import UTC, datetime
 from typing import Any
 
+import structlog
 from pydantic import BaseModel
 from temporalio import activity
 from temporalio.client import WorkflowExecution, WorkflowExecutionStatus, WorkflowQueryFailedError
@@ -17,6 +18,8 @@ from activities.not_found import is_gone
 from activities.submit import NOTHING_BOUGHT
 from activities.visibility import quoted
 from manxue.admission import STATE_QUERY, Leave
+
+log = structlog.stdlib.get_logger("admission")
 
 _PHASE = SearchAttributeKey.for_keyword("ManxuePhase")
 _TASK_ID = SearchAttributeKey.for_keyword("ManxueTaskId")
@@ -72,6 +75,9 @@ async def _left(holder: SlotHolder) -> Leave | None:
         if not is_gone(error):
             raise
         return free  # its retention is over
+    except Exception as error:  # whatever it is: a key that is retired, another codec
+        log.warning("admission.unreadable_run", workflow_id=holder.workflow_id, error=str(error))
+        return free.model_copy(update={"unknown": True})
 
 
 @activity.defn(name="earlier_admission")

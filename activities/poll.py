@@ -13,6 +13,7 @@ from contextvars import Context, copy_context
 from datetime import datetime
 from typing import NoReturn, Self, assert_never
 
+import structlog
 from temporalio import activity
 from temporalio.client import AsyncActivityHandle
 from temporalio.exceptions import ApplicationError
@@ -23,6 +24,8 @@ from activities.poll_attempt import Attempt, Further, PollAnswer
 from manxue.answers import Completed, Failed, Processing, Queued, TaskStatus, Unrecognized
 from manxue.client import ManxueClient
 from manxue.errors import ManxueError
+
+log = structlog.stdlib.get_logger("poll")
 
 sleep = asyncio.sleep
 """Another one where time is skipped."""
@@ -51,7 +54,9 @@ class Poll:
         for task in self._waiting:
             task.cancel()
         if self._tasks:
-            await asyncio.wait(self._tasks, timeout=_STOPPING)
+            left = (await asyncio.wait(self._tasks, timeout=_STOPPING))[1]
+            if left:
+                log.warning("poll.not_handed_back", polls=len(left))
 
     @activity.defn(name="poll")
     async def poll(self, task_id: str, further: Further | None = None) -> PollAnswer:
@@ -74,10 +79,11 @@ class Poll:
         if activity.is_worker_shutdown() or not attempt.may_wait_until(moment):
             raise attempt.asks_again_at(moment)
         handle = activity.client().get_async_activity_handle(task_token=activity.info().task_token)
-        task = asyncio.create_task(self._wait(moment, attempt, handle), context=self._new_context())
+        context = self._new_context()
+        task = asyncio.create_task(self._wait(moment, attempt, handle), context=context)
         self._tasks.add(task)
         self._waiting.add(task)
-        task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(self._tasks.discard, context=context)
         activity.raise_complete_async()
 
     async def _wait(self, moment: datetime, attempt: Attempt, handle: AsyncActivityHandle) -> None:
@@ -98,9 +104,13 @@ class Poll:
             async with asyncio.timeout(_QUICK):
                 outcome = await self._ask(attempt)
         except TimeoutError:
+            attempt.said = f"the provider did not answer within {_QUICK} s; it is asked again"
             return attempt.asks_again_at(attempt.now())
         except ApplicationError as error:
             return error
+        except Exception:  # whatever it is, another attempt meets it within its function, and tells
+            log.exception("poll.broke_off", **attempt.run)
+            return attempt.asks_again_at(attempt.now())
         return attempt.asks_again_at(outcome) if isinstance(outcome, datetime) else outcome
 
     async def _ask(self, attempt: Attempt) -> PollAnswer | datetime:
@@ -109,7 +119,7 @@ class Poll:
         try:
             answer = _answer(await self._manxue.query(attempt.task_id))
         except ManxueError as error:
-            raise from_provider(error, waits=False, retried=not moments) from None
+            raise from_provider(error, waits=False, retried=attempt.further is None) from None
         attempt.asked_at, attempt.said = asked_at, _said(answer)
         answer.asked_at, answer.unchanged_at = asked_at, unchanged_at
         answer.polls = 1 + sum(moment <= asked_at for moment in moments)

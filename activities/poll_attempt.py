@@ -11,7 +11,7 @@ from temporalio.client import AsyncActivityHandle
 from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError, RPCStatusCode
 
-from activities.errors import not_finished
+from activities.errors import NOT_FINISHED, not_finished
 
 log = structlog.stdlib.get_logger("poll")
 
@@ -19,7 +19,7 @@ SHORTEST_WAIT, LONGEST_WAIT = timedelta(seconds=0.5), timedelta(minutes=3)
 """For a question, by an attempt itself."""
 WAIT_ENDS_BEFORE = timedelta(seconds=3)
 """The heartbeat timeout, for the question after it. So late, at least, is that question where the worker died."""
-_ABOUT = timedelta(seconds=5)
+ABOUT = timedelta(seconds=5)
 """By which a wait may end sooner than the longest for which the heartbeat timeout leaves room."""
 _AT_ONCE = timedelta(milliseconds=1)
 _ROUNDED = timedelta(seconds=0.2)
@@ -69,7 +69,7 @@ class Attempt:
 
     def __init__(self, task_id: str, further: Further | None) -> None:
         info = activity.info()
-        self._run = {"workflow_id": info.workflow_id, "run_id": info.workflow_run_id}
+        self.run = {"workflow_id": info.workflow_id, "run_id": info.workflow_run_id}
         self._scheduled_at, self._asked_for = info.scheduled_time, info.current_attempt_scheduled_time
         self._room = (info.heartbeat_timeout or timedelta(0)) - WAIT_ENDS_BEFORE
         self._started, self._clock = info.started_time, monotonic()
@@ -90,7 +90,7 @@ class Attempt:
     def may_wait_until(self, moment: datetime) -> bool:
         """Whether the attempt lasts so long, and not much longer."""
         taken = moment - self._started
-        return moment - self.now() >= SHORTEST_WAIT and self._room - _ABOUT <= taken <= self._room + _ROUNDED
+        return moment - self.now() >= SHORTEST_WAIT and self._room - ABOUT <= taken <= self._room + _ROUNDED
 
     def asks_again_at(self, moment: datetime) -> ApplicationError:
         """What makes Temporal start another attempt at that moment."""
@@ -107,12 +107,16 @@ class Attempt:
         return gone[-2] if len(gone) > 1 and self._asked_for - gone[-1] <= _ON_TIME else None
 
     async def tell(self, outcome: PollAnswer | ApplicationError, handle: AsyncActivityHandle) -> None:
-        """End the attempt, as far as the server knows it still."""
+        """End the attempt, as far as the server knows it still. What fails here, the heartbeat timeout makes good."""
         try:
             if isinstance(outcome, PollAnswer):
                 await handle.complete(outcome)
-            else:
-                await handle.fail(outcome)
+                return
+            if outcome.type != NOT_FINISHED:
+                log.warning("poll.failed", error=f"{outcome.type}: {outcome.message}", **self.run)
+            await handle.fail(outcome)
         except RPCError as error:
             if error.status != RPCStatusCode.NOT_FOUND:  # so says the server where the poll was given up meanwhile
-                log.warning("poll.answer_lost", error=error.message, **self._run)
+                log.warning("poll.answer_lost", error=error.message, **self.run)
+        except Exception:  # nobody else would hear of it
+            log.exception("poll.answer_lost", **self.run)

@@ -51,8 +51,10 @@ class Validated(BaseModel):
     """What finished runs teach about how long it will take."""
     admission_id: str | None = None
     """Of the execution to be asked before a create call; None where the account has no limits."""
+    polls_may_wait: bool = False
+    """Whether a poll may be told to wait for its first question, by builds that can; runs from before have a timer."""
     polls_wait: bool = False
-    """Whether a poll may be told to wait for its first question; runs from before that have a timer."""
+    """Likewise, by whatever build: so some builds told it, before workers of older ones were thought of."""
 
 
 class Validate:
@@ -95,7 +97,7 @@ class Validate:
             warnings=warnings,
             render_times=render_times,
             admission_id=self._admission_id,
-            polls_wait=True,
+            polls_may_wait=True,
         )
 
     async def _check_media(self, verdict: Verdict, given: ValidateInput) -> list[Problem]:

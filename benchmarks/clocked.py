@@ -93,7 +93,9 @@ class _Instead:
         render = next(one for one in RENDERS if one.name == name)
         checked = check_request(given.request).request
         assert checked
-        return Validated(request=checked, render_times=render.times() if how == "learned" else None, polls_wait=True)
+        return Validated(
+            request=checked, render_times=render.times() if how == "learned" else None, polls_may_wait=True
+        )
 
     @activity.defn(name="submit")
     async def submit(self, given: SubmitInput) -> Submitted:

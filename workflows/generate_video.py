@@ -105,7 +105,7 @@ class GenerateVideo:
             end_by(error, FailureType.DEADLINE_EXCEEDED)
         state.given, state.request, state.warnings = read.given, checked.request, checked.warnings
         state.render_times, state.admission_id = checked.render_times, checked.admission_id
-        state.polls_wait = checked.polls_wait
+        state.polls_may_wait, state.polls_wait = checked.polls_may_wait, checked.polls_wait
         metrics.run_checked(state)
 
     async def _review(self) -> CheckedRequest:

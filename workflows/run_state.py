@@ -1,9 +1,11 @@
 """What a run knows, and all that it carries over when it continues as new."""
 
+from copy import copy
 from datetime import datetime, timedelta
 from typing import Self
 
 from pydantic import BaseModel, Field
+from pydantic.dataclasses import dataclass
 
 from manxue.admission import Admission
 from manxue.asset_review import AssetReview
@@ -46,7 +48,8 @@ class Useless(BaseModel):
     answers: int = 1
 
 
-class RunState(BaseModel):
+@dataclass(slots=True, kw_only=True)  # thousands wait in one worker, and a model would take 4 kB more
+class RunState:
     """Filled in as the story goes on; small, and free of secrets."""
 
     started_at: datetime
@@ -55,19 +58,19 @@ class RunState(BaseModel):
     message: str = "The run has started."
     next_at: datetime | None = None
     """When the phase goes on at the latest, where that is known; polls have `next_poll_at`."""
-    timeline: dict[Phase, datetime] = {}
-    warnings: list[Problem] = []
+    timeline: dict[Phase, datetime] = Field(default_factory=dict)
+    warnings: list[Problem] = Field(default_factory=list)
 
     given: GenerateVideoInput | None = None
     """The input, once it was found to be right."""
     notify: tuple[NotifyTarget, ...] = ()
     """Who is told; known of a wrong input too, when that part of it is right."""
-    notifications: list[NotificationReport] = []
+    notifications: list[NotificationReport] = Field(default_factory=list)
     request: CheckedRequest | None = None
     """The request as the caller meant it, legacy names resolved."""
     assets: dict[str, str] | None = None
     """Media reference -> asset id; None before the review."""
-    reviews: dict[str, AssetReview | None] = {}
+    reviews: dict[str, AssetReview | None] = Field(default_factory=dict)
     """Media reference -> where its review is, for those that need one; None before it was asked for."""
     render_times: RenderTimes | None = None
     """What finished runs taught when this one began; None in a run that began before runs were taught."""
@@ -98,13 +101,14 @@ class RunState(BaseModel):
     provider_status: str | None = None
     percent: float | None = None
     next_poll_at: datetime | None = None
+    polls_may_wait: bool = False
     polls_wait: bool = False
-    """Whether a poll may be told to wait for its first question."""
+    """As `validate` told it."""
     poll_begins: datetime | None = None
     """When the poll under way asks first, where it was told to wait for that."""
-    polls_ahead: list[datetime] = []
-    """When the poll under way asks again, as long as nothing changes."""
-    provider: Provider = Provider()
+    polls_ahead: list[float] = Field(default_factory=list)
+    """When the poll under way asks again, as long as nothing changes, in seconds since `submitted_at`."""
+    provider: Provider = Field(default_factory=Provider)
     seen: Seen = Field(default_factory=Seen)
     """What the polls say of queue and render, in seconds since `submitted_at`."""
     unfinished_at: float = 0.0
@@ -132,7 +136,10 @@ class RunState(BaseModel):
     @property
     def planned(self) -> list[datetime]:
         """When the poll under way asks, but for a question that it asked at once."""
-        return [self.poll_begins, *self.polls_ahead] if self.poll_begins else self.polls_ahead
+        if not self.submitted_at:
+            return []
+        ahead = [self.submitted_at + timedelta(seconds=seconds) for seconds in self.polls_ahead]
+        return [self.poll_begins, *ahead] if self.poll_begins else ahead
 
     def asked_by(self, now: datetime) -> int:
         """How many questions the poll under way has asked by `now`, as planned."""
@@ -142,8 +149,10 @@ class RunState(BaseModel):
         """With the questions that were planned until `now` counted as asked: a run hears of them only at their end."""
         if not self.planned:
             return self
-        following = next((moment for moment in self.planned if moment > now), None)
-        return self.model_copy(update={"polls": self.polls + self.asked_by(now), "next_poll_at": following})
+        then = copy(self)
+        then.polls += self.asked_by(now)
+        then.next_poll_at = next((moment for moment in self.planned if moment > now), None)
+        return then
 
 
 class ContinuedRun(BaseModel):

@@ -111,8 +111,9 @@ def poll(state: RunState, patience: timedelta, given_up: int = 0) -> workflow.Ac
     if state.planned:
         since, word = state.submitted_at, state.provider_status or ""
         assert since
-        seconds = [(moment - since).total_seconds() for moment in state.polls_ahead]
-        given.append(Further(since=since, seconds=seconds, word=word, percent=state.percent, first=state.poll_begins))
+        given.append(
+            Further(since=since, seconds=state.polls_ahead, word=word, percent=state.percent, first=state.poll_begins)
+        )
         config = asking_further(config, [workflow.now(), *state.planned])
     return workflow.start_activity_method(Poll.poll, args=given, **config)
 

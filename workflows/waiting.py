@@ -13,7 +13,7 @@ from temporalio import workflow
 from temporalio.exceptions import ActivityError, ApplicationError, RetryState, is_cancelled_exception
 
 from activities.errors import NO_ANSWER, NOT_SENT, RATE_LIMITED
-from activities.poll_attempt import LONGEST_WAIT, SHORTEST_WAIT, PollAnswer
+from activities.poll_attempt import ABOUT, LONGEST_WAIT, SHORTEST_WAIT, PollAnswer
 from manxue.failure import FailureType
 from manxue.render_times import Seen
 from workflows import metrics, steps
@@ -31,6 +31,8 @@ _EVENLY = 0.5
 _ASKED_BETWEEN = "poll-now-does-not-wait-for-planned-questions"
 """Since polls ask several times: before, a poll that was under way had its answer within seconds."""
 _ASKED_AT_DEADLINE = "polls-begin-at-the-deadline-before-it-counts"
+_POLLS_DO_NOT_WAIT = "manxue"
+"""What workers without versions called their deployment as long as a timer came before each first question."""
 _LEFT_ALONE = "polls-are-not-repeated-at-once-when-rate-limited"
 
 
@@ -68,13 +70,17 @@ class Waiting:
         planned = not state.poll_requested
         until = (state.poll_begins or workflow.now()) + LONGEST_PLAN
         ahead = [*further[:1], *(moment for moment in further[1:] if moment < until)]
-        state.polls_ahead = [moment for moment in ahead if planned and moment < self._journal.deadline]
+        if state.poll_begins and ahead and ahead[0] - first < wait - ABOUT:
+            ahead = []  # one heartbeat timeout is for all waits of a poll: the shorter ones are the next poll's
+        ahead = [moment for moment in ahead if planned and moment < self._journal.deadline]
+        state.polls_ahead = [self._since_submission(moment) for moment in ahead]
         state.next_poll_at, state.poll_requested = None, False
 
     def _waits_in_poll(self, first: datetime) -> bool:
         """Trouble is told of by timers, and the deadline is theirs."""
         state = self._state
-        if not state.polls_wait or state.poll_requested or state.trouble or first >= self._journal.deadline:
+        may_wait = state.polls_wait or (state.polls_may_wait and _is_build_whose_polls_wait())
+        if not may_wait or state.poll_requested or state.trouble or first >= self._journal.deadline:
             return False
         return SHORTEST_WAIT <= first - workflow.now() <= LONGEST_WAIT
 
@@ -208,6 +214,15 @@ class Waiting:
 
     def _failure(self, kind: FailureType, message: str) -> ApplicationError:
         return failure(kind, message, self._state.task_id)
+
+
+def _is_build_whose_polls_wait() -> bool:
+    """Of the worker that did, or does, this workflow task: while workers are replaced, runs meet old ones and new ones.
+
+    Temporal keeps the deployment with each task, so this costs no marker. Workers with versions need no such question.
+    """
+    version = workflow.info().get_current_deployment_version()
+    return version is None or version.deployment_name != _POLLS_DO_NOT_WAIT
 
 
 def _broke_off(error: ActivityError) -> bool:

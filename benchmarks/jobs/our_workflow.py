@@ -37,7 +37,7 @@ class Instead:
         """Nothing, after the first request."""
         if not _checked and (request := check_request(given.request).request):
             _checked.append(request)
-        return Validated(request=_checked[0], polls_wait=True)
+        return Validated(request=_checked[0], polls_may_wait=True)
 
     @activity.defn(name="submit")
     async def submit(self, given: SubmitInput) -> Submitted:

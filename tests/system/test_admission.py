@@ -11,7 +11,9 @@ from pathlib import Path
 
 import pytest
 from pydantic import SecretStr
+from temporalio.api.common.v1 import Payload
 from temporalio.client import Client
+from temporalio.common import RawValue
 
 from connection import ensure_search_attributes
 from manxue.admission import Ask, Limits, admission_id
@@ -336,3 +338,24 @@ async def test_runs_that_were_terminated_while_they_waited_use_up_no_create_call
     last = await runs.start(request=request(f"{runs.task_queue} last"), poll=FAST, preview=False)
     await outcome(last, 60)  # not 10 s for each of the dead
     assert renders.ordered() == ["1", "last"]
+
+
+@pytest.mark.parametrize("limits", [Limits(max_in_flight=2)])
+async def test_a_run_that_nobody_can_read_any_more_does_not_keep_the_slots_of_others(
+    runs: Runs, client: Client, account: Handle, renders: Renders
+) -> None:
+    first = await started(runs, "1")
+    unreadable = Payload(metadata={"encoding": b"binary/encrypted"}, data=b"by a key that is lost")
+    lost = await client.start_workflow(
+        "GenerateVideo", RawValue(unreadable), id=f"{first.id}-lost", task_queue="nobody"
+    )
+    await lost.terminate()
+    ask = Ask(workflow_id=lost.id, ticket=1.0, limits=Limits(max_in_flight=2))
+    await account.signal("ask", ask)
+    second = await started(runs, "2")
+    await first.terminate()
+    renders.finished.add(f"{runs.task_queue} 1")
+    renders.finished.add(f"{runs.task_queue} 2")
+    await outcome(second)
+    now = await until_account(account, lambda now: len(now["in_flight"]) == 1)
+    assert now["in_flight"][0]["workflow_id"] == lost.id

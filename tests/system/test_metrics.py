@@ -39,6 +39,8 @@ class Story:
     """Of the next worker, after the first one was killed."""
     decided: Samples
     """After the decision."""
+    asked: int
+    """How often the provider was asked about tasks until `ended`."""
 
 
 async def test_a_day_of_runs_failures_a_reset_and_a_kill_is_measured_as_it_was(
@@ -74,7 +76,7 @@ async def _told(client: Client, env: dict[str, str], provider: Provider, folder:
         stuck = await client.start_workflow("NobodyKnows", id=word, task_queue=QUEUE)
         await asyncio.gather(
             outcome(good),
-            runs.result(request=own, allow_unknown_model=True, poll=FAST),
+            runs.result(request=own, allow_unknown_model=True, poll={"first": 1, "interval": 1}),  # waits in the poll
             runs.failure(request=request(f"{word}-broken"), poll=FAST),
             runs.failure(request=request(word) | {"duration": 99}),
             until_phase(held, "needs_decision"),
@@ -82,6 +84,7 @@ async def _told(client: Client, env: dict[str, str], provider: Provider, folder:
         ended = await first.until(
             lambda now: now("manxue_open_runs", phase="needs_decision") == 1 and bool(now(TASK_FAILURES))
         )
+        asked = sum(task.queries for task in provider.tasks.values() if str(task.body["prompt"]).startswith(word))
         await stuck.terminate()
         await outcome(await reset(good, 4))
         was_reset = await first.metrics()
@@ -91,7 +94,7 @@ async def _told(client: Client, env: dict[str, str], provider: Provider, folder:
         await held.execute_update("resolve_submission", {"action": "abandon"})
         await failure_of(held)
         decided = await second.until(lambda now: now("manxue_open_runs", phase="needs_decision") == 0)
-    return Story(ended, was_reset, killed, decided)
+    return Story(ended, was_reset, killed, decided, asked)
 
 
 def the_end_of_each_run_counts_once_and_continued_runs_are_one(story: Story) -> None:
@@ -117,6 +120,7 @@ def times_polls_and_bytes_are_those_of_finished_renders(story: Story) -> None:
     assert ended("manxue_review_seconds_count", verdict="active", kind="image") == 1
     assert ended("manxue_provider_call_seconds_count", call="create", answer="2xx") == 3
     assert ended("manxue_provider_call_seconds_count", call="create", answer="5xx") == 1
+    assert ended("manxue_provider_call_seconds_count", call="query", answer="2xx") == story.asked
     assert (ended("manxue_downloaded_bytes_total") or 0) > 1000
 
 

@@ -6,10 +6,17 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
+from pydantic import SecretStr
+from temporalio.client import Client
+
+import deployment
+from settings import WorkerSettings
 from tests.support.attempts import attempts
-from tests.support.processes import WorkerProcess, worker_process
+from tests.support.processes import API_KEY, WorkerProcess, worker_process
 from tests.support.provider import Provider, bad_gateway
 from tests.support.runs import Handle, Runs, current_details, outcome, progress, request, until
+from worker import build_worker
 
 RHYTHM = {"first": 0.2, "interval": 1, "max_interval": 1}
 SLOW = {"first": 0.2, "interval": 12, "max_interval": 12}
@@ -189,6 +196,24 @@ async def test_a_worker_that_dies_while_it_waits_for_a_question_loses_no_render(
     handle, result = await taken_over(runs, folder, worker_env, word, WorkerProcess.kill)
     assert result["video"]
     assert await polls_of(handle) == [1, 2]  # the one that died, and one that asks late, waits and asks
+
+
+async def test_a_run_goes_on_whichever_of_the_workers_of_before_and_of_now_has_planned_its_first_poll(
+    client: Client, runs: Runs, provider: Provider, folder: Path, word: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    there, output = Runs(client, word), str(folder / "videos")
+    settings = WorkerSettings(api_key=SecretStr(API_KEY), base_url=provider.url, task_queue=word, output=output)
+    given = {"request": request(word), "poll": {"first": 3}}
+    with monkeypatch.context() as before:
+        before.setattr(deployment, "UNVERSIONED", "manxue")
+        async with build_worker(settings, client):
+            begun_before = await there.start(given)
+            await until(begun_before, lambda now: now["next_poll_at"])
+    async with build_worker(settings, client):
+        begun_now = await there.start(given)
+        for handle in (begun_before, begun_now):
+            assert (await outcome(handle))["video"]
+    assert [len(await timers_of(handle)) for handle in (begun_before, begun_now)] == [1, 0]
 
 
 async def test_a_render_that_was_finished_before_the_deadline_is_fetched_by_a_worker_that_comes_after_it(

@@ -1,8 +1,9 @@
 """Recorded histories fit the workflow code: runs in flight survive the next start of a worker. docs/upgrading.md."""
 
+import gc
 import re
 from base64 import b64decode
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import pytest
 from temporalio.contrib.pydantic import pydantic_data_converter
@@ -22,6 +23,13 @@ _OF_THIS_MACHINE = re.compile(
 
 
 _AS_IN_A_WORKER = runner(versioned=False)
+
+
+@pytest.fixture(autouse=True)
+def collected() -> Iterator[None]:
+    """What the SDK leaves behind of replays ends here, with its tracebacks, not in the middle of another test."""
+    yield
+    gc.collect()
 
 
 def replayer(workflows: Sequence[type], runner: WorkflowRunner = _AS_IN_A_WORKER) -> Replayer:
