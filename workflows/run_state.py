@@ -1,11 +1,11 @@
 """What a run knows, and all that it carries over when it continues as new."""
 
 from copy import copy
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Self
 
-from pydantic import BaseModel, Field
-from pydantic.dataclasses import dataclass
+from pydantic import BaseModel
 
 from manxue.admission import Admission
 from manxue.asset_review import AssetReview
@@ -48,7 +48,7 @@ class Useless(BaseModel):
     answers: int = 1
 
 
-@dataclass(slots=True, kw_only=True)  # thousands wait in one worker, and a model would take 4 kB more
+@dataclass(slots=True, kw_only=True, eq=False)  # thousands wait in one worker, and a model would take 4 kB more
 class RunState:
     """Filled in as the story goes on; small, and free of secrets."""
 
@@ -58,19 +58,19 @@ class RunState:
     message: str = "The run has started."
     next_at: datetime | None = None
     """When the phase goes on at the latest, where that is known; polls have `next_poll_at`."""
-    timeline: dict[Phase, datetime] = Field(default_factory=dict)
-    warnings: list[Problem] = Field(default_factory=list)
+    timeline: dict[Phase, datetime] = field(default_factory=dict)
+    warnings: list[Problem] = field(default_factory=list)
 
     given: GenerateVideoInput | None = None
     """The input, once it was found to be right."""
     notify: tuple[NotifyTarget, ...] = ()
     """Who is told; known of a wrong input too, when that part of it is right."""
-    notifications: list[NotificationReport] = Field(default_factory=list)
+    notifications: list[NotificationReport] = field(default_factory=list)
     request: CheckedRequest | None = None
     """The request as the caller meant it, legacy names resolved."""
     assets: dict[str, str] | None = None
     """Media reference -> asset id; None before the review."""
-    reviews: dict[str, AssetReview | None] = Field(default_factory=dict)
+    reviews: dict[str, AssetReview | None] = field(default_factory=dict)
     """Media reference -> where its review is, for those that need one; None before it was asked for."""
     render_times: RenderTimes | None = None
     """What finished runs taught when this one began; None in a run that began before runs were taught."""
@@ -106,10 +106,10 @@ class RunState:
     """As `validate` told it."""
     poll_begins: datetime | None = None
     """When the poll under way asks first, where it was told to wait for that."""
-    polls_ahead: list[float] = Field(default_factory=list)
+    polls_ahead: list[float] = field(default_factory=list)
     """When the poll under way asks again, as long as nothing changes, in seconds since `submitted_at`."""
-    provider: Provider = Field(default_factory=Provider)
-    seen: Seen = Field(default_factory=Seen)
+    provider: Provider = field(default_factory=Provider)
+    seen: Seen = field(default_factory=Seen)
     """What the polls say of queue and render, in seconds since `submitted_at`."""
     unfinished_at: float = 0.0
     """When the task was last known not to be finished, likewise."""

@@ -13,7 +13,7 @@ from manxue.render_times import Observed, Seen, learn
 from manxue.vocabulary import Mode
 from workflows.contract import Estimate, GenerateVideoInput, Phase, Progress
 from workflows.estimate import describe_estimate, estimate_of, eta_of, lesson, time_range
-from workflows.run_state import RunState
+from workflows.run_state import ContinuedRun, RunState
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 REQUEST = CheckedRequest(model="sd2_manxue_720p", prompt="a", duration=5, ratio="16:9", mode=Mode.TEXT)
@@ -114,7 +114,7 @@ def test_a_run_that_began_before_runs_were_taught_goes_on() -> None:
     old = to_jsonable_python(waiting(given=GenerateVideoInput(request={})))
     for unknown in ("render_times", "seen", "unfinished_at", "accepted_earlier"):
         del old[unknown]
-    state = RunState(**old)
+    state = ContinuedRun.model_validate({"continued": old}).continued
     estimate = estimate_of(state, at(10))
     assert estimate
     assert (estimate.based_on, estimate.total) == (0, (30.0, 300.0))
