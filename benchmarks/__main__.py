@@ -44,7 +44,7 @@ BY_NAME_ONLY: dict[str, Callable[[], Section]] = {
 """Those that take from ten minutes to hours."""
 REPORT = Path(__file__).with_name("report.md")
 _NAMES = f"{', '.join(BENCHMARKS)}; and only by name: {', '.join(BY_NAME_ONLY)}"
-_TITLE = "# Benchmarks\n\nWritten by `make bench`.\n"
+_TITLE = "# Benchmarks\n\nWritten by `make bench`. Each section says at its end what it was measured at.\n"
 
 
 def main() -> int:
@@ -52,17 +52,16 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("names", nargs="*", choices=[*BENCHMARKS, *BY_NAME_ONLY, []], metavar="NAME", help=_NAMES)
     wanted = parser.parse_args().names or list(BENCHMARKS)
-    head = f"The last run: {', '.join(wanted)}. {machine.described()}"
     sections = _written()
     short = []
     for name in wanted:
         print(f"{name} ...", file=sys.stderr)
-        begun = time.monotonic()
+        begun, circumstances = time.monotonic(), machine.Circumstances()
         section = (BENCHMARKS | BY_NAME_ONLY)[name]()
         print(f"{name}: {time.monotonic() - begun:.0f} s", file=sys.stderr)
-        sections[name] = section.text
+        sections[name] = f"{section.text.strip()}\n\n{circumstances.told()}"
         short += section.short
-    parts = [_TITLE + f"\n{head}\n", *(f"## {name}\n\n{text.strip()}\n" for name, text in sections.items())]
+    parts = [_TITLE, *(f"## {name}\n\n{text.strip()}\n" for name, text in sections.items())]
     REPORT.write_text("\n".join(parts))
     print(REPORT.read_text())
     for what in short:

@@ -5,16 +5,33 @@ import platform
 import shutil
 from pathlib import Path
 
+from deployment import default_build_id
+
 _TICKS = os.sysconf("SC_CLK_TCK")
+_IDLE, _STOLEN = 3, 7
 
 
-def described() -> str:
-    """One sentence for the head of the report."""
-    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
-    return (
-        f"{os.cpu_count()} cores, {memory:.0f} GiB, {platform.system()}, Python {platform.python_version()}, "
-        f"load {os.getloadavg()[0]:.1f} at the start."
-    )
+class Circumstances:
+    """Of a section's run, from now on."""
+
+    def __init__(self) -> None:
+        self._load, self._begun = os.getloadavg()[0], _processor_times()
+
+    def told(self) -> str:
+        """One sentence for the end of the section."""
+        memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
+        spent = [now - before for before, now in zip(self._begun, _processor_times(), strict=True)]
+        stolen = spent[_STOLEN] / max(sum(spent) - spent[_IDLE], 1)
+        return (
+            f"*Measured at {default_build_id()}, with {os.cpu_count()} cores, {memory:.0f} GiB, {platform.system()}, "
+            f"Python {platform.python_version()}; load {self._load:.1f} at the start; other virtual machines took "
+            f"{stolen:.0%} of the processor time that was asked for.*"
+        )
+
+
+def _processor_times() -> list[int]:
+    """Of all cores together since the machine began, in ticks: user, nice, system, idle, and so on (proc_stat(5))."""
+    return [int(field) for field in Path("/proc/stat").read_text(encoding="ascii").split("\n", 1)[0].split()[1:9]]
 
 
 def missing(*programs: str) -> list[str]:
@@ -37,8 +54,7 @@ def cpu_seconds_of_all(pid: int) -> float:
 
 def idle_seconds() -> float:
     """Processor time that nobody has used since the machine began, of all cores together."""
-    fields = Path("/proc/stat").read_text(encoding="ascii").split("\n", 1)[0].split()
-    return int(fields[4]) / _TICKS
+    return _processor_times()[_IDLE] / _TICKS
 
 
 def pss_bytes(pid: int) -> int:
