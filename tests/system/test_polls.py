@@ -106,6 +106,22 @@ async def test_a_question_without_an_answer_is_followed_by_another_at_once(
     assert (await progress(handle))["trouble"] is None
 
 
+async def test_a_first_question_without_an_answer_is_followed_by_another_at_once(
+    runs: Runs, provider: Provider, word: str
+) -> None:
+    asked = list[float]()
+
+    def answer(task: Any) -> Any:
+        asked.append(time.monotonic())
+        return bad_gateway() if task.queries == 1 else None
+
+    provider.on_query[word] = answer
+    handle = await runs.start(request=request(word), poll={"first": 2})
+    assert (await outcome(handle))["polls"] == 2
+    assert asked[1] - asked[0] < 1.5
+    assert await polls_of(handle) == [1, 1]
+
+
 async def test_a_worker_that_dies_between_two_questions_takes_none_with_it(
     runs: Runs, folder: Path, worker_env: dict[str, str], worker: WorkerProcess, provider: Provider, word: str
 ) -> None:
