@@ -14,8 +14,9 @@ from manxue import __version__
 from settings import WorkerSettings
 
 UNVERSIONED = "manxue-unversioned"
-"""Under which name workers tell their build where none is set. Temporal keeps it with each workflow task, and
-`workflows/waiting.py` goes by it: builds that called it “manxue” did without a step what is done with one now."""
+"""Under which name workers tell their build where none is set. Temporal keeps it with each workflow task, so that code
+can ask which builds did one: those that called it “manxue” took a step that is left out now (workflows/waiting.py).
+"""
 
 
 def deployment_of(settings: WorkerSettings) -> WorkerDeploymentConfig:

@@ -31,6 +31,6 @@ async def test_its_pictures_are_in_the_page_and_its_videos_only_by_links_that_we
     with_links = await page(title, lines, PageOptions(tmp_path, timedelta(hours=1)))
     assert "The links to the videos are secrets" in with_links
     link = with_links.partition('<video tabindex="0" muted loop playsinline preload="none" src="')[2].partition('"')[0]
-    async with httpx.AsyncClient() as http:
+    async with httpx.AsyncClient(timeout=60) as http:
         assert (await http.get(link.replace("&amp;", "&"))).content == b"the video"
     assert f"media-src &#39;self&#39; file: {store.url};" in with_links

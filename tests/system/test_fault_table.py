@@ -169,9 +169,9 @@ async def table(row: Any, rows: dict[str, Any]) -> dict[str, Any]:
 
 async def true_file(emulator: EmulatorProcess, task_id: str) -> bytes:
     """The task's file, fetched without a worker."""
-    async with httpx.AsyncClient(trust_env=False, headers={"Authorization": f"Bearer {API_KEY}"}) as http:
+    async with httpx.AsyncClient(trust_env=False, headers={"Authorization": f"Bearer {API_KEY}"}, timeout=60) as http:
         url = (await http.get(f"{emulator.url}/v1/result/{task_id}")).json()["video_url"]
-    async with httpx.AsyncClient(trust_env=False) as http:
+    async with httpx.AsyncClient(trust_env=False, timeout=60) as http:
         return (await http.get(url)).content
 
 

@@ -264,7 +264,7 @@ async def test_the_example_of_a_receiver_takes_each_notification_once_and_no_for
     result = await outcome(handle)
     message, now = f'{{"type":"video.new","data":{{"workflow_id":"{word}"}}}}', datetime.now(UTC)
     head = {"webhook-id": "msg_1", "webhook-timestamp": str(int(now.timestamp()))}
-    async with httpx.AsyncClient(trust_env=False) as http:
+    async with httpx.AsyncClient(trust_env=False, timeout=60) as http:
         for secret, status in ((SECRET, 401), (OLD_SECRET, 204), (OLD_SECRET, 204)):
             signature = {"webhook-signature": Webhook(secret).sign("msg_1", now, message)}
             assert (await http.post(url, content=message, headers=head | signature)).status_code == status

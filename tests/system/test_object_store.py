@@ -173,7 +173,7 @@ async def test_images_in_a_private_bucket_are_sent_as_urls_that_can_be_fetched_a
         body["first_image"] for body in provider.creates_of(word) if body["first_image"] != f"asset://asset-{word}"
     ]
     assert len(sent) == 2
-    async with httpx.AsyncClient() as http:
+    async with httpx.AsyncClient(timeout=60) as http:
         assert [(await http.get(url)).content for url in sent] == [content] * 2
         assert (await http.get(sent[0].partition("?")[0])).status_code == 403
     histories = [json.dumps((await handle.fetch_history()).to_json_dict()) for handle in (reviewed, direct)]
@@ -215,7 +215,7 @@ async def test_an_upload_that_is_cancelled_leaves_no_parts_in_the_store(
     with file.open("wb") as opened:
         opened.truncate(600 * 1024**2)  # takes seconds
     upload = asyncio.create_task(Bucket(f"s3://{BUCKET}/{word}", tmp_path).put_new(file, word, "a.mp4"))
-    async with asyncio.timeout(20), httpx.AsyncClient() as http:
+    async with asyncio.timeout(20), httpx.AsyncClient(timeout=60) as http:
 
         async def in_parts() -> bool:
             return word in (await http.get(f"{store.url}/{BUCKET}?uploads")).text

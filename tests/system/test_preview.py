@@ -125,7 +125,7 @@ async def test_the_pictures_of_a_video_in_an_object_store_lie_beside_it_and_are_
     assert "Signature=" in url
     assert "Signature" not in signed.err
     assert SECRET not in signed.err
-    async with httpx.AsyncClient() as http:
+    async with httpx.AsyncClient(timeout=60) as http:
         assert (await http.get(url)).content == found[f"{word}{POSTER}"]
     printed, unsigned = await here.run("open", handle.id, "--print"), await cli.run("open", handle.id)
     assert printed.out == f"{place}.mp4\n"

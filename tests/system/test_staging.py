@@ -86,7 +86,7 @@ async def test_a_local_image_is_staged_once_and_fetched_by_the_provider_through_
     assert f"face.png: is there already: {reference}\n" in second.err
     assert store.read(f"{word}/staging") == {name: content}
     assert store.at(f"{word}/staging").head(name)["last_modified"] == written
-    async with httpx.AsyncClient() as http:
+    async with httpx.AsyncClient(timeout=60) as http:
         fetched = [await http.get(url) for url in uploads]
     assert [(answer.content, answer.headers["Content-Type"]) for answer in fetched] == [(content, "image/png")]
     assert not [told for told in (first, second) if SECRET in told.err or "X-Amz-Signature" in told.err + told.out]
@@ -120,7 +120,7 @@ async def test_every_kind_of_medium_in_a_request_file_is_relative_to_the_file(
     (sent,) = provider.creates_of(word)
     names = [[Path(url.partition("?")[0]).name for url in sent[f"reference{kind}"]] for kind in ("Images", "Videos")]
     assert names == [[name, at_home, name], [clip]]
-    async with httpx.AsyncClient() as http:
+    async with httpx.AsyncClient(timeout=60) as http:
         assert (await http.get(sent["referenceImages"][2])).content == content
 
 
