@@ -44,7 +44,7 @@ BY_NAME_ONLY: dict[str, Callable[[], Section]] = {
 """Those that take from ten minutes to hours."""
 REPORT = Path(__file__).with_name("report.md")
 _NAMES = f"{', '.join(BENCHMARKS)}; and only by name: {', '.join(BY_NAME_ONLY)}"
-_TITLE = "# Benchmarks\n\nWritten by `make bench`. Each section says at its end what it was measured at.\n"
+_TITLE = "# Benchmarks\n\nWritten by `make bench`. Each section ends with what it was measured at, or is older.\n"
 
 
 def main() -> int:

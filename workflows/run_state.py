@@ -147,11 +147,11 @@ class RunState:
 
     def as_of(self, now: datetime) -> Self:
         """With the questions that were planned until `now` counted as asked: a run hears of them only at their end."""
-        if not self.planned:
+        if not (planned := self.planned):
             return self
         then = copy(self)
         then.polls += self.asked_by(now)
-        then.next_poll_at = next((moment for moment in self.planned if moment > now), None)
+        then.next_poll_at = next((moment for moment in planned if moment > now), None)
         return then
 
 
