@@ -47,13 +47,12 @@ async def _watch(most: list[int]) -> None:
         await asyncio.sleep(0.1)
 
 
-async def _fetch(url: str, path: Path, check: bool) -> dict[str, float | str]:
+async def _fetch(fetcher: Fetcher, url: str, path: Path, check: bool) -> dict[str, float | str]:
     part = PartialFile(path).open()
-    async with Fetcher(AddressGuard([ipaddress.ip_network("127.0.0.1/32")])) as fetcher:
-        begun = time.perf_counter()
-        await download(fetcher, url, part)
-        sha256 = await asyncio.to_thread(part.sync)
-        seconds = time.perf_counter() - begun
+    begun = time.perf_counter()
+    await download(fetcher, url, part)
+    sha256 = await asyncio.to_thread(part.sync)
+    seconds = time.perf_counter() - begun
     if check:
         await Verifier().verify(path, Expected("", None, ()))
     checked = time.perf_counter() - begun
@@ -64,6 +63,7 @@ async def _fetch(url: str, path: Path, check: bool) -> dict[str, float | str]:
 
 async def main(url: str, small: str, path: str, check: str) -> dict[str, float | str]:
     """Download `url`, or say so and be idle until standard input ends; poll `small` meanwhile."""
+    fetcher = Fetcher(AddressGuard([ipaddress.ip_network("127.0.0.1/32")]))  # a worker has it from its start
     gaps: list[float] = []
     took: list[float] = []
     sizes: list[int] = []
@@ -78,7 +78,8 @@ async def main(url: str, small: str, path: str, check: str) -> dict[str, float |
         await asyncio.to_thread(sys.stdin.read)
         told: dict[str, float | str] = {}
     else:
-        told = await _fetch(url, Path(path), bool(check))
+        async with fetcher:
+            told = await _fetch(fetcher, url, Path(path), bool(check))
     for task in beside:
         task.cancel()
         with suppress(asyncio.CancelledError):

@@ -72,12 +72,13 @@ class _Block:
         """Bytes."""
         return self.end - self.start - self.size
 
-    def append(self, block: memoryview) -> None:
+    def append(self, block: memoryview) -> int:
         """Raises OSError."""
         while block:
             written = self._file.write(block)
             self.size += written
             block = block[written:]
+        return 0
 
     def move(self, part: PartialFile) -> None:
         """Append to `part` what has come and is not in it yet."""

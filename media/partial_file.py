@@ -4,15 +4,20 @@ import fcntl
 import hashlib
 import json
 import os
+from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import cycle
 from pathlib import Path
 
 from media.storage import BLOCK
 
-_HASHERS = ThreadPoolExecutor(max((os.cpu_count() or 1) - 1, 1), thread_name_prefix="sha256")
+_HASHERS = cycle([ThreadPoolExecutor(1, "sha256") for _ in range(max((os.cpu_count() or 1) - 1, 1))])
 """For all files: to start a thread for each takes as long as to hash a quarter of a megabyte. They leave one core to
-the event loop, which many files at full speed keep waiting otherwise."""
+the event loop, which many files at full speed keep waiting otherwise. A file stays with one of them, which hashes its
+blocks in their order."""
+_MOST_BEHIND = 6
+"""Blocks that wait to be hashed, or are, while more come: what the hasher can be late by when it gets no processor."""
 
 
 class PartialFileBusy(Exception):
@@ -36,7 +41,8 @@ class PartialFile:
         self._path = path
         self._notes = path.with_name(path.name + ".json")
         self._digest = hashlib.sha256()
-        self._hashing: Future[None] | None = None
+        self._hasher = next(_HASHERS)
+        self._hashing: deque[Future[None]] = deque()
         self.size = 0
         self.received = 0
         """Bytes that were appended since it was opened, those of a beginning that was given up included."""
@@ -120,29 +126,31 @@ class PartialFile:
     def _note(self) -> None:
         self._notes.write_text(json.dumps({"validator": self.version.validator, "length": self.version.length}))
 
-    def append(self, block: bytes | memoryview) -> None:
+    def append(self, block: bytes | memoryview) -> int:
         """Add bytes at the end. Those that were written before an OSError count.
 
-        They are hashed beside what the caller does next: he must leave them alone until the next method has returned.
+        They are hashed beside what the caller does next. Returns how many of the last blocks must be left alone for
+        that, until another call says fewer, or another method has returned.
         """
         whole, written = memoryview(block), 0
         try:
             while written < len(whole):
                 written += self._file.write(whole[written:])
         finally:
-            self._settle()
             if written < BLOCK:  # the bytes come slowly, or are the last
+                self._settle()
                 self._digest.update(whole[:written])
             else:
-                self._hashing = _HASHERS.submit(self._digest.update, whole[:written])
+                self._hashing.append(self._hasher.submit(self._digest.update, whole[:written]))
+                self._settle(_MOST_BEHIND)
             self.size += written
             self.received += written
+        return len(self._hashing)
 
-    def _settle(self) -> None:
-        """Wait until all is hashed."""
-        if self._hashing:
-            self._hashing.result()
-        self._hashing = None
+    def _settle(self, behind: int = 0) -> None:
+        """Wait until no more than so many blocks are to be hashed."""
+        while self._hashing and (len(self._hashing) > behind or self._hashing[0].done()):
+            self._hashing.popleft().result()
 
     def sync(self) -> str:
         """Bring every byte to the disk; the content's sha256 in hex."""

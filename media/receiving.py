@@ -2,8 +2,8 @@
 
 import asyncio
 import time
+from collections import deque
 from collections.abc import Callable
-from itertools import cycle
 from mmap import mmap
 from typing import Protocol
 
@@ -22,8 +22,8 @@ class Growing(Protocol):
 
     size: int
 
-    def append(self, block: memoryview) -> None:
-        """Blocking. The block may change as soon as the next one was appended."""
+    def append(self, block: memoryview) -> int:
+        """Blocking. How many of the last blocks, this one included, must not change yet."""
 
 
 async def receive_all(connection: Connection, into: Growing, most: int, end: Callable[[], int] | None = None) -> None:
@@ -32,13 +32,14 @@ async def receive_all(connection: Connection, into: Growing, most: int, end: Cal
     What came before a failure or a cancellation is appended too, and nothing is after it. Raises FetchFailed, also when
     `into` would grow beyond `most` bytes, httpx.RequestError, and OSError when the disk refuses.
     """
-    loop, fresh = asyncio.get_running_loop(), 0
+    loop, fresh, extended = asyncio.get_running_loop(), 0, 0.0
 
     def came(size: int) -> None:
-        nonlocal fresh
+        nonlocal fresh, extended
         fresh += size
-        if fresh >= PACE_BYTES:
-            fresh = 0
+        # Each time wakes the loop's thread, which slows a fast download down.
+        if fresh >= PACE_BYTES and time.monotonic() - extended > PACE_SECONDS / 20:
+            fresh, extended = 0, time.monotonic()
             loop.call_soon_threadsafe(extend)
 
     def extend() -> None:
@@ -53,11 +54,12 @@ async def receive_all(connection: Connection, into: Growing, most: int, end: Cal
 
 
 def _copy(receive: Receive, into: Growing, most: int, end: Callable[[], int], came: Callable[[int], None]) -> None:
-    # One is hashed, one filled. Unlike a bytearray, it takes time and memory only as far as it is filled.
-    buffers = cycle((memoryview(mmap(-1, BLOCK)), memoryview(mmap(-1, BLOCK))))
-    size = 1
+    buffers: deque[memoryview] = deque()
+    size, busy = 1, 0
     while size and (room := end() - into.size) > 0:
-        buffer, filled, begun = next(buffers)[:room], 0, time.monotonic()
+        # Unlike a bytearray, it takes time and memory only as far as it is filled.
+        buffers.append(buffers.popleft() if len(buffers) > busy else memoryview(mmap(-1, BLOCK)))
+        buffer, filled, begun = buffers[-1][:room], 0, time.monotonic()
         try:
             while size and filled < len(buffer) and time.monotonic() - begun < _SHOWN_SECONDS:
                 size = receive(buffer[filled:])
@@ -66,5 +68,5 @@ def _copy(receive: Receive, into: Growing, most: int, end: Callable[[], int], ca
                     raise FetchFailed(f"the file is larger than {most} bytes")
         finally:
             # Also when the connection drops: what came is kept for the next attempt.
-            into.append(buffer[:filled])
+            busy = into.append(buffer[:filled])
         came(filled)

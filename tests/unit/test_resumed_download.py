@@ -449,10 +449,10 @@ async def test_a_cancelled_download_has_written_every_byte_once(
 ) -> None:
     writing, go_on, append = threading.Event(), threading.Event(), PartialFile.append
 
-    def slow_append(part: PartialFile, block: bytes) -> None:
+    def slow_append(part: PartialFile, block: bytes) -> int:
         writing.set()
         go_on.wait(10)
-        append(part, block)
+        return append(part, block)
 
     monkeypatch.setattr(PartialFile, "append", slow_append)
     attempted = asyncio.create_task(attempt(server, path))
