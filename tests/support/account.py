@@ -7,12 +7,13 @@ from typing import Any
 
 from temporalio.service import RPCError
 
+from tests.support.patience import PATIENCE
 from tests.support.runs import Handle
 
 Overview = dict[str, Any]
 
 
-async def until_account(account: Handle, condition: Callable[[Overview], bool], seconds: float = 180) -> Overview:
+async def until_account(account: Handle, condition: Callable[[Overview], bool], seconds: float = PATIENCE) -> Overview:
     """Ask for the state of the account until it satisfies the condition."""
     async with asyncio.timeout(seconds):
         while True:

@@ -7,6 +7,7 @@ import httpx
 
 from emulator.server import EmulatorServer
 from manxue.vocabulary import ASSET_STATUS_PATH, ASSET_UPLOAD_PATH, CREATE_PATH, RESULT_PATH
+from tests.support.patience import PATIENCE
 
 KEY = "sk-emulator-test"
 MODEL = "sd2_manxue_fast_720p"
@@ -47,7 +48,7 @@ class Caller:
         return document
 
     async def ended(self, task_id: str) -> dict[str, Any]:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(PATIENCE):
             while (answer := await self.query(task_id))["status"] in ("queued", "processing"):
                 await asyncio.sleep(0.02)
         return answer

@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from tests.support.patience import PATIENCE
 from tests.support.processes import API_KEY, BIN
 from tests.support.provider import SIGNATURE
 
@@ -31,7 +32,7 @@ class Running:
         self._process = process
         self._read = self._put = ""
 
-    async def says(self, text: str, seconds: float = 30) -> str:
+    async def says(self, text: str, seconds: float = PATIENCE) -> str:
         """Wait until `text` stands on standard error, and return what stands there so far."""
         assert self._process.stderr
         async with asyncio.timeout(seconds):
@@ -41,7 +42,7 @@ class Running:
                 self._read += line.decode()
         return self._read
 
-    async def puts(self, seconds: float = 60) -> str:
+    async def puts(self, seconds: float = PATIENCE) -> str:
         """The next line of standard output, when it comes."""
         assert self._process.stdout
         line = (await asyncio.wait_for(self._process.stdout.readline(), seconds)).decode()
@@ -52,7 +53,7 @@ class Running:
         """Ctrl-C, or another signal."""
         self._process.send_signal(number)
 
-    async def told(self, stdin: str = "", seconds: float = 60) -> Told:
+    async def told(self, stdin: str = "", seconds: float = PATIENCE) -> Told:
         """Wait for the end. Whatever a command was, it showed no secret and no traceback."""
         out, err = await asyncio.wait_for(self._process.communicate(stdin.encode()), seconds)
         assert self._process.returncode is not None
@@ -94,12 +95,12 @@ class CommandLine:
                 process.kill()
                 await process.wait()
 
-    async def run(self, *words: str, stdin: str = "", seconds: float = 60) -> Told:
+    async def run(self, *words: str, stdin: str = "", seconds: float = PATIENCE) -> Told:
         """A command to its end."""
         async with self.started(*words) as running:
             return await running.told(stdin, seconds)
 
-    async def run_all(self, *commands: tuple[str, ...], seconds: float = 60) -> list[Told]:
+    async def run_all(self, *commands: tuple[str, ...], seconds: float = PATIENCE) -> list[Told]:
         """Commands side by side to their ends."""
         return list(await asyncio.gather(*(self.run(*words, seconds=seconds) for words in commands)))
 

@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from tests.support.patience import PATIENCE
+
 ROOT = Path(__file__).parents[2]
 BIN = Path(sys.executable).parent
 API_KEY = "sk-test-0123456789abcdef"
@@ -47,7 +49,7 @@ def spawn(
         )
 
 
-def wait_for(text: str, log: Path, process: subprocess.Popen[bytes], seconds: float = 30) -> None:
+def wait_for(text: str, log: Path, process: subprocess.Popen[bytes], seconds: float = PATIENCE) -> None:
     """Wait until `text` stands in the log."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:
@@ -141,7 +143,7 @@ class WorkerProcess:
         self.process.kill()
         self.process.wait()
 
-    def stop(self, seconds: float = 60) -> int:
+    def stop(self, seconds: float = PATIENCE) -> int:
         """SIGTERM, and wait."""
         self.process.terminate()
         return self.process.wait(seconds)

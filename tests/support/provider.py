@@ -21,6 +21,7 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
+from tests.support.patience import PATIENCE
 from tests.support.processes import API_KEY, free_port
 from tests.support.video import mp4
 
@@ -223,7 +224,7 @@ def held_create(provider: Provider, word: str) -> Iterator[threading.Event]:
 
 async def reached(provider: Provider, word: str) -> None:
     """Wait until the create call has come."""
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(PATIENCE):
         while not provider.creates_of(word):
             await asyncio.sleep(0.02)
 

@@ -9,6 +9,8 @@ from typing import Any
 
 from standardwebhooks import Webhook
 
+from tests.support.patience import PATIENCE
+
 SECRET = "whsec_bmV3ZXIgc2VjcmV0IG9mIHRoZSB0ZXN0cyAhISEhISE="
 OLD_SECRET = "whsec_b2xkZXIgc2VjcmV0IG9mIHRoZSB0ZXN0cyAhISEhISE="
 
@@ -70,7 +72,7 @@ class Receiver:
         """What came to that path, in order."""
         return [message for message in self.messages if message.path.split("?")[0] == path]
 
-    async def count(self, path: str, number: int = 1, seconds: float = 60) -> list[Message]:
+    async def count(self, path: str, number: int = 1, seconds: float = PATIENCE) -> list[Message]:
         """Wait until that many messages came there."""
         async with asyncio.timeout(seconds):
             while len(found := self.at(path)) < number:

@@ -18,6 +18,7 @@ from temporalio.exceptions import ApplicationError, CancelledError
 from temporalio.service import RPCError
 
 from tests.support.contract import said
+from tests.support.patience import PATIENCE
 
 Handle = WorkflowHandle[Any, Any]
 FAST = {"first": 1, "interval": 1}
@@ -50,14 +51,14 @@ class Runs:
         return await failure_of(await self.start(given, **fields))
 
 
-async def outcome(handle: Handle, seconds: float = 90) -> dict[str, Any]:
+async def outcome(handle: Handle, seconds: float = PATIENCE) -> dict[str, Any]:
     """The result of a run, which is what the published schema says."""
     result: dict[str, Any] = await asyncio.wait_for(handle.result(), seconds)
     said("batch-result" if "counts" in result else "result", result)
     return result
 
 
-async def failure_of(handle: Handle, seconds: float = 90) -> ApplicationError:
+async def failure_of(handle: Handle, seconds: float = PATIENCE) -> ApplicationError:
     """The failure of a run that must fail; its details are what the published schema says."""
     with pytest.raises(WorkflowFailureError) as raised:
         await outcome(handle, seconds)
@@ -67,7 +68,7 @@ async def failure_of(handle: Handle, seconds: float = 90) -> ApplicationError:
     return failure
 
 
-async def undelivered(handle: Handle, seconds: float = 60) -> ApplicationError:
+async def undelivered(handle: Handle, seconds: float = PATIENCE) -> ApplicationError:
     """The failure of a `DeliverNotification` that must fail."""
     with pytest.raises(WorkflowFailureError) as raised:
         await asyncio.wait_for(handle.result(), seconds)
@@ -93,7 +94,9 @@ async def current_details(handle: Handle) -> str:
     return told.current_details
 
 
-async def until(handle: Handle, condition: Callable[[dict[str, Any]], bool], seconds: float = 60) -> dict[str, Any]:
+async def until(
+    handle: Handle, condition: Callable[[dict[str, Any]], bool], seconds: float = PATIENCE
+) -> dict[str, Any]:
     """Ask for the progress until it satisfies the condition: ever less often, late by little more than a tenth."""
     began = time.monotonic()
     async with asyncio.timeout(seconds):
@@ -105,7 +108,7 @@ async def until(handle: Handle, condition: Callable[[dict[str, Any]], bool], sec
             await asyncio.sleep(min(0.1 + (time.monotonic() - began) / 10, 1))
 
 
-async def until_phase(handle: Handle, phase: str, seconds: float = 60) -> dict[str, Any]:
+async def until_phase(handle: Handle, phase: str, seconds: float = PATIENCE) -> dict[str, Any]:
     """Wait for a phase."""
     return await until(handle, lambda now: now["phase"] == phase, seconds)
 
@@ -114,7 +117,7 @@ async def cancel(handle: Handle) -> str:
     """Cancel a run, wait for its end as canceled, and return what it says."""
     await handle.cancel()
     with pytest.raises(WorkflowFailureError) as raised:
-        await outcome(handle, 30)
+        await outcome(handle, 60)
     assert isinstance(raised.value.cause, CancelledError), raised.value.cause
     told = await progress(handle)
     assert told["phase"] == "canceled"

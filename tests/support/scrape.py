@@ -8,6 +8,7 @@ from typing import TypeVar
 
 import httpx
 
+from tests.support.patience import PATIENCE
 from tests.support.processes import WorkerProcess, free_port
 
 T = TypeVar("T")
@@ -64,7 +65,7 @@ class MeasuredWorker(WorkerProcess):
 
 
 async def _until(ask: Callable[[], Awaitable[T]], condition: Callable[[T], bool]) -> T:
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(PATIENCE):
         while not condition(answer := await ask()):
             await asyncio.sleep(0.2)
     return answer

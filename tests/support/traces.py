@@ -14,6 +14,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from tests.support.patience import PATIENCE
 from tests.support.processes import free_port
 
 
@@ -55,7 +56,7 @@ class Collector:
 
     async def until(self, condition: Callable[[list[Span]], bool]) -> list[Span]:
         """Wait for spans, which come every five seconds, until they satisfy the condition."""
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(PATIENCE):
             while not condition(self.spans):
                 await asyncio.sleep(0.1)
         return self.spans

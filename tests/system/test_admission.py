@@ -19,6 +19,7 @@ from connection import ensure_search_attributes
 from manxue.admission import Ask, Limits, admission_id
 from settings import WorkerSettings
 from tests.support.account import until_account
+from tests.support.patience import PATIENCE
 from tests.support.processes import API_KEY
 from tests.support.provider import Answer, Provider, Task
 from tests.support.runs import (
@@ -65,7 +66,7 @@ class Renders:
     async def asked_again(self, name: str, times: int = 3) -> None:
         """Wait until the provider was asked about it some more times."""
         before = self.task(name).queries
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(PATIENCE):
             while self.task(name).queries < before + times:
                 await asyncio.sleep(0.05)
 
@@ -172,7 +173,7 @@ async def test_nothing_is_lost_while_runs_and_their_queue_continue_as_new(
     monkeypatch.setattr(policies, "EVENTS_PER_ADMISSION_RUN", 40)
     handles = [await started(runs, str(n)) for n in range(3)]
     before = [(await handle.describe()).run_id for handle in [account, *handles]]
-    async with asyncio.timeout(90):
+    async with asyncio.timeout(PATIENCE):
         while any([(await h.describe()).run_id in before for h in [account, *handles]]):
             await asyncio.sleep(0.2)
     assert renders.ordered() == ["0"]
@@ -291,7 +292,7 @@ async def test_runs_with_long_workflow_ids_do_not_make_the_queue_too_large_to_go
             await account.signal("ask", ask)
 
     await asyncio.gather(*map(send, asks))
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(PATIENCE):
         while (await account.describe()).run_id == before:
             await asyncio.sleep(0.2)
     second = await started(runs, "2")

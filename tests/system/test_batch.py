@@ -12,6 +12,7 @@ from temporalio.api.enums.v1 import EventType
 from temporalio.client import WorkflowExecutionStatus, WorkflowFailureError
 from temporalio.exceptions import CancelledError
 
+from tests.support.patience import PATIENCE
 from tests.support.processes import WorkerProcess
 from tests.support.provider import Provider
 from tests.support.runs import FAST, Handle, Runs, current_details, failure_of, outcome, progress, request, reset, until
@@ -144,7 +145,7 @@ async def test_a_pause_counts_also_while_the_requests_are_being_read(runs: Runs,
 
 async def read(handle: Handle) -> None:
     """Wait until a batch has its page, and has done what follows."""
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(PATIENCE):
         while True:
             kinds = [event.event_type async for event in handle.fetch_history_events()]
             if EventType.EVENT_TYPE_ACTIVITY_TASK_COMPLETED in kinds:
@@ -202,7 +203,7 @@ async def test_a_cancelled_batch_cancels_what_is_in_flight_and_starts_nothing_mo
 ) -> None:
     handle = await start(runs, word, lines(word, 5, poll=ASLEEP), concurrency=2)
     await until(handle, lambda now: now["counts"]["running"] == 2)
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(PATIENCE):
         while len(provider.creates_of(word)) < 2:
             await asyncio.sleep(0.1)
     running = [run["workflow_id"] for run in (await progress(handle))["running"]]
@@ -223,7 +224,7 @@ def _completed(count: int, now: dict[str, Any]) -> bool:
 
 async def all_rendering(runs: Runs, handle: Handle, count: int) -> None:
     """Wait until so many runs are in flight, and all of them at the provider."""
-    async with asyncio.timeout(90):
+    async with asyncio.timeout(PATIENCE):
         while True:
             ids = [run["workflow_id"] for run in (await progress(handle))["running"]]
             phases = [(await progress(runs.client.get_workflow_handle(run_id)))["phase"] for run_id in ids]

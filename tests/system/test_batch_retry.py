@@ -11,6 +11,7 @@ from temporalio.api.workflowservice.v1 import DeleteWorkflowExecutionRequest
 from temporalio.client import Client
 
 from tests.support.command_line import CommandLine
+from tests.support.patience import PATIENCE
 from tests.support.processes import DevServer, WorkerProcess
 from tests.support.provider import Provider
 from tests.support.runs import FAST, Handle, Runs, request
@@ -40,14 +41,14 @@ async def forget(client: Client, workflow_id: str) -> None:
     execution = WorkflowExecution(workflow_id=workflow_id)
     asked = DeleteWorkflowExecutionRequest(namespace=client.namespace, workflow_execution=execution)
     await client.workflow_service.delete_workflow_execution(asked)
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(PATIENCE):
         while [run async for run in client.list_workflows(f"WorkflowId = '{workflow_id}'")]:
             await asyncio.sleep(0.2)
 
 
 async def run_of(client: Client, batch_id: str, line: int) -> Handle:
     """The run of a line."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE):
         while True:
             async for run in client.list_workflows(f"WorkflowId STARTS_WITH '{batch_id}:' AND ManxuePhase IS NOT NULL"):
                 if (await run.memo()).get("line") == line:

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from starlette.responses import HTMLResponse, JSONResponse, Response
 
+from tests.support.patience import PATIENCE
 from tests.support.processes import free_port
 from tests.support.provider import Provider, held_create, reached, uploaded
 from tests.support.runs import FAST, Runs, cancel, outcome, request, until, until_phase
@@ -118,7 +119,7 @@ async def test_at_the_moment_of_the_answer_no_task_is_forgotten(runs: Runs, prov
     prompts = [f"{word} {number}" for number in range(30)]
     with held_create(provider, word) as answer:
         handles = [await runs.start(request=request(prompt), poll=FAST) for prompt in prompts]
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(PATIENCE):
             while len(provider.creates_of(word)) < len(prompts):
                 await asyncio.sleep(0.05)
         answer.set()

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from tests.support.command_line import CommandLine, Told
+from tests.support.patience import PATIENCE
 from tests.support.processes import DevServer, free_port
 from tests.support.provider import Provider, uploaded
 
@@ -41,7 +42,7 @@ def shown(told: Told) -> list[list[str]]:
 
 async def until_listed(cli: CommandLine, reference: str, state: str) -> dict[str, Any]:
     """The entry of the list with this reference, once it is in that state: lists follow with a delay."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE):
         while True:
             entries = json.loads((await cli.run("assets", "list", "--json")).out)
             found = [entry for entry in entries if entry["reference"] == reference and entry["state"] == state]
@@ -155,7 +156,7 @@ async def test_two_media_that_only_their_query_tells_apart_are_told_apart_by_id(
     url = f"{provider.url}/media/{word}.mp4"
     added = await cli.run("assets", "add", f"{url}?id=1", f"{url}?id=2", "--json")
     ids = {entry["review_id"] for entry in json.loads(added.out)}
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE):
         while "2 reviews are known" not in (told := await cli.run("assets", "status", f"{url}?id=1")).err:
             await asyncio.sleep(0.1)
     assert told.code == 3

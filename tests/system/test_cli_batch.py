@@ -12,6 +12,7 @@ from starlette.responses import JSONResponse
 
 from tests.support.browser import browser
 from tests.support.command_line import CommandLine
+from tests.support.patience import PATIENCE
 from tests.support.processes import DevServer, WorkerProcess
 from tests.support.provider import Provider
 from tests.support.runs import FAST, Runs, progress, request, until
@@ -135,7 +136,7 @@ async def look_at(report: Path, hostile: str) -> None:
 
 async def seen(element: Locator, condition: str) -> None:
     """Wait until a condition on an element holds."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE):
         while not await element.evaluate(condition):
             await asyncio.sleep(0.05)
 
@@ -155,7 +156,7 @@ async def test_a_batch_is_paused_resumed_limited_and_cancelled_and_what_was_paid
     assert "at most 3 runs" in more.err
     resumed = await cli.run("batch", "resume", batch_id)
     assert "running" in resumed.err
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(PATIENCE):
         while len(provider.creates_of(word)) < 3:
             await asyncio.sleep(0.1)
     async with cli.started("batch", "watch", batch_id) as watching:
@@ -175,7 +176,7 @@ async def test_a_batch_is_paused_resumed_limited_and_cancelled_and_what_was_paid
 
     async with cli.started("batch", "retry", batch_id) as retrying:
         await retrying.says("in flight")
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(PATIENCE):
             while len(provider.creates_of(word)) < 5:
                 await asyncio.sleep(0.1)
         again = runs.client.get_workflow_handle(f"{batch_id}~2")

@@ -14,6 +14,7 @@ from temporalio.common import RawValue
 from temporalio.worker import Worker
 
 from tests.support.command_line import CommandLine
+from tests.support.patience import PATIENCE
 from tests.support.processes import DevServer
 from tests.support.provider import Provider
 from tests.support.runs import FAST, Runs, outcome, request, until_phase
@@ -29,7 +30,7 @@ def cli(server: DevServer, tmp_path: Path) -> CommandLine:
 
 async def until_states(cli: CommandLine, tenant: str, states: dict[str, str], *options: str) -> list[dict[str, Any]]:
     """The list of a tenant's runs, once they are in these states: lists follow with a delay."""
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(PATIENCE):
         while True:
             told = await cli.run("list", "--tenant", tenant, "--json", *options)
             listed: list[dict[str, Any]] = json.loads(told.out)
@@ -107,7 +108,7 @@ async def test_a_run_that_continued_as_new_is_one_run_since_its_first_start(
         handle = await client.start_workflow("GenerateVideo", 2, id=word, task_queue=word)
         begun = (await handle.describe()).start_time
         await handle.result()
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(PATIENCE):
         while True:
             everything = json.loads((await cli.run("list", "--limit", "1000", "--closed", "--json")).out)
             if listed := [run for run in everything if run["id"] == word]:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.patience import PATIENCE
 from tests.support.processes import BIN, DevServer
 from tests.support.provider import Provider
 
@@ -30,7 +31,7 @@ class Terminal:
         fcntl.ioctl(self._screen, termios.TIOCSWINSZ, struct.pack("HHHH", 30, 100, 0, 0))
         self._shown = ""
 
-    async def shows(self, pattern: str, seconds: float = 60) -> re.Match[str]:
+    async def shows(self, pattern: str, seconds: float = PATIENCE) -> re.Match[str]:
         """Wait until it has shown what the pattern describes, colours aside."""
         async with asyncio.timeout(seconds):
             while not (match := re.search(pattern, _ESCAPE.sub("", self._shown))):

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.command_line import CommandLine, Told, running_in
+from tests.support.patience import PATIENCE
 from tests.support.processes import API_KEY, DevServer
 from tests.support.provider import Provider, held_create, reached
 from tests.support.receiver import Receiver
@@ -83,7 +84,7 @@ async def test_a_render_in_flight_goes_on_when_the_stack_is_started_again(cli: C
     async with cli.started("local", "--speed", "10") as stack:
         await stack.says("Ctrl-C stops everything.")
         begun = await cli.run("generate", "--prompt", word, "--duration", "4", "--detach")
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(PATIENCE):
             while "task-" not in (await cli.run("status", begun.out.strip())).out:
                 await asyncio.sleep(0.2)
         stack.interrupt()
@@ -150,7 +151,7 @@ async def test_a_terminal_that_is_closed_leaves_a_create_call_in_flight_its_answ
 async def test_a_stack_that_is_killed_takes_everything_with_it(cli: CommandLine) -> None:
     async with cli.started("local") as stack:
         await stack.says("worker.started")
-    async with asyncio.timeout(15):
+    async with asyncio.timeout(PATIENCE):
         while running_in(cli.folder):
             await asyncio.sleep(0.05)
 

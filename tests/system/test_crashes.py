@@ -9,6 +9,7 @@ import pytest
 from temporalio.client import Client
 
 from tests.support.dying_worker import POINTS, SLOW
+from tests.support.patience import PATIENCE
 from tests.support.processes import BIN, DevServer, WorkerProcess, worker_process
 from tests.support.provider import Provider, bad_gateway, held_create, reached
 from tests.support.runs import FAST, Runs, outcome, path_of, request, until, until_phase
@@ -48,7 +49,7 @@ async def test_killed_at_each_point_around_the_create_call_a_worker_costs_a_ques
         handle = await Runs(client, queue).start(request=request(f"{queue} x"), poll=FAST)
         await asyncio.to_thread(dying.process.wait, 30)
         await asyncio.to_thread(start_worker, queue)
-        now = await until(handle, lambda now: now["phase"] in ("needs_decision", "completed"), 90)
+        now = await until(handle, lambda now: now["phase"] in ("needs_decision", "completed"))
         held = now["phase"] == "needs_decision"
         if held:
             accepted = [task.id for task in provider.tasks.values() if f"{queue} x" in task.body["prompt"]]
@@ -76,7 +77,7 @@ async def test_a_worker_killed_while_the_provider_works_on_its_answer_leaves_a_q
         await reached(provider, word)
         first.kill()
     start_worker()
-    await until_phase(handle, "needs_decision", 90)
+    await until_phase(handle, "needs_decision")
     await handle.execute_update("resolve_submission", {"action": "adopt", "task_id": list(provider.tasks)[-1]})
     await outcome(handle)
     assert len(provider.creates_of(word)) == 1
@@ -103,7 +104,7 @@ async def test_a_run_that_is_cancelled_before_its_create_call_is_sent_buys_nothi
 ) -> None:
     start_worker(dies=SLOW)
     handle = await own_runs.start(request=request(word), poll=FAST)
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE):
         while "submit" not in [
             a.activity_type.name for a in (await handle.describe()).raw_description.pending_activities
         ]:
@@ -142,7 +143,7 @@ async def test_a_resubmission_that_was_interrupted_is_not_repeated_unasked(
     await until_phase(handle, "needs_decision")
     with held_create(provider, word):
         await handle.execute_update("resolve_submission", {"action": "resubmit"})
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(PATIENCE):
             while len(provider.creates_of(word)) < 2:
                 await asyncio.sleep(0.05)
         (pending,) = (await handle.describe()).raw_description.pending_activities
@@ -152,7 +153,7 @@ async def test_a_resubmission_that_was_interrupted_is_not_repeated_unasked(
         assert await process.wait() == 0
         first.kill()
     start_worker()
-    await until_phase(handle, "needs_decision", 90)
+    await until_phase(handle, "needs_decision")
     assert len(provider.creates_of(word)) == 2
     await handle.cancel()
 
@@ -166,7 +167,7 @@ async def test_a_worker_whose_grace_is_over_before_the_answer_leaves_a_question_
         await reached(provider, word)
         start_worker()
         first.process.terminate()
-        held = await until_phase(handle, "needs_decision", 20)
+        held = await until_phase(handle, "needs_decision")
     assert "stopped" in held["decision"]["why"]
     assert len(provider.creates_of(word)) == 1
     await handle.cancel()
@@ -185,7 +186,7 @@ async def test_an_activity_reset_during_the_create_call_asks_instead_of_buying_a
         assert await process.wait() == 0
         first.kill()
     start_worker()
-    await until_phase(handle, "needs_decision", 90)
+    await until_phase(handle, "needs_decision")
     assert len(provider.creates_of(word)) == 1
     await handle.cancel()
 
@@ -267,14 +268,14 @@ async def test_a_download_goes_on_at_the_byte_where_a_killed_worker_stopped(
     first = start_worker()
     handle = await own_runs.start(request=request(word), poll=FAST, name=word)
     await until_phase(handle, "downloading")
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE):
         while list(provider.tasks)[-1] not in provider.ranges:
             await asyncio.sleep(0.05)
     await asyncio.sleep(1.5)  # the worker writes what has come
     first.kill()
     del provider.hold_file[word]
     start_worker()
-    result = await outcome(handle, 120)
+    result = await outcome(handle)
     assert path_of(result).read_bytes() == content
     first_range, second_range = provider.ranges[result["task_id"]]
     assert first_range is None

@@ -15,6 +15,7 @@ from temporalio.exceptions import ApplicationError
 from tests.support.command_line import CommandLine
 from tests.support.four_runs import FourRuns, four_runs
 from tests.support.keys import client_with, new_key
+from tests.support.patience import PATIENCE
 from tests.support.processes import DevServer, WorkerProcess, wait_for
 from tests.support.provider import Provider
 from tests.support.runs import FAST, Handle, Runs, outcome, request, until_phase
@@ -162,7 +163,7 @@ async def test_keys_rotate_while_a_run_is_under_way_and_a_lost_key_stops_it_plai
     worker = house.worker(NEW)
     wait_for(word_of_old, worker.log, worker.process, 60)
     refused = await house.cli(NEW).run("result", finished.id)
-    async with asyncio.timeout(60):  # first the poll's attempts fail, then what hears of it
+    async with asyncio.timeout(PATIENCE):  # first the poll's attempts fail, then what hears of it
         while not (why := await why_tasks_fail(long)):
             await asyncio.sleep(0.5)
     asked = await house.cli(both).run("status", long.id)

@@ -6,6 +6,7 @@ from typing import Any
 
 from temporalio.client import Client
 
+from tests.support.patience import PATIENCE
 from tests.support.runs import FAST, Runs, outcome, progress, request, until
 
 MODEL = "sd2_manxue_video_4k"
@@ -48,6 +49,6 @@ async def test_two_finished_runs_teach_the_third_when_to_ask_and_an_adopted_one_
 async def listed(client: Client, count: int) -> None:
     """Wait until the server lists so many finished runs of the model."""
     query = f'ManxueModel = "{MODEL}" AND ExecutionStatus = "Completed"'
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(PATIENCE):
         while (await client.count_workflows(query)).count < count:
             await asyncio.sleep(0.1)

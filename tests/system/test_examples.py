@@ -16,6 +16,7 @@ import pytest
 
 from tests.support.command_line import CommandLine, Told
 from tests.support.node import NODE
+from tests.support.patience import PATIENCE
 from tests.support.processes import BIN, ROOT, DevServer, WorkerProcess
 from tests.support.provider import Provider, bad_gateway
 from tests.support.typescript import build
@@ -82,7 +83,7 @@ async def asked(example: Example, command: str, order: str) -> dict[str, Any]:
 
 async def until_phase(example: Example, order: str, phase: str) -> dict[str, Any]:
     """Ask until the run is there."""
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(PATIENCE):
         while True:
             told = await example("steer").run("progress", order)
             if told.code == 0 and (progress := json.loads(told.out))["phase"] == phase:
@@ -153,7 +154,7 @@ async def test_those_who_wait_outlast_the_server(
         waiting = [
             await stack.enter_async_context(program(way, "generate").started(f"{way}-{word}", word)) for way in _WAYS
         ]
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(PATIENCE):
             while sum(task.queries > 0 for task in provider.tasks.values() if word in task.body["prompt"]) < len(_WAYS):
                 await asyncio.sleep(0.1)
         server.kill()

@@ -15,6 +15,7 @@ from emulator.server import EmulatorServer
 from manxue.admission import admission_id
 from tests.support.account import until_account
 from tests.support.command_line import CommandLine
+from tests.support.patience import PATIENCE
 from tests.support.processes import API_KEY, DevServer, WorkerProcess
 from tests.support.runs import FAST, Handle, Runs, cancel, outcome, request, until
 
@@ -91,7 +92,7 @@ async def test_a_modest_tenant_is_served_at_once_beside_eighty_runs_of_a_greedy_
     await until_account(account, lambda now: now["waiting"] + len(now["in_flight"]) > 60)
     waiting, told_waiting = await one_that_waits(greedy)
     doctor = CommandLine(tmp_path, {"TEMPORAL_ADDRESS": server.address, "MANXUE_TASK_QUEUE": word})
-    async with asyncio.timeout(120):
+    async with asyncio.timeout(PATIENCE):
         while "4 of 4 renders in flight" not in (told := (await doctor.run("doctor")).out):
             assert "does not answer" in told  # the server takes one query at a time for an execution
     assert "runs waiting (greedy: " in told

@@ -56,7 +56,7 @@ async def creates(emulator: EmulatorProcess, prompt: str) -> list[dict[str, Any]
 async def settled(handle: Handle, emulator: EmulatorProcess, prompt: str) -> tuple[str, dict[str, Any] | None]:
     """How a run ends, held ones settled as an operator does who looks into the provider's account."""
     ended = ("completed", "failed", "canceled")
-    now = await until(handle, lambda now: now["phase"] in (*ended, "needs_decision"), 90)
+    now = await until(handle, lambda now: now["phase"] in (*ended, "needs_decision"))
     word = ""
     if now["phase"] == "needs_decision":
         accepted = [create["task_id"] for create in await creates(emulator, prompt) if create["accepted"]]
@@ -64,7 +64,7 @@ async def settled(handle: Handle, emulator: EmulatorProcess, prompt: str) -> tup
         decision = {"action": "adopt", "task_id": accepted[0]} if accepted else {"action": "resubmit"}
         await handle.execute_update("resolve_submission", decision)
     try:
-        result = await outcome(handle, 90)
+        result = await outcome(handle)
     except WorkflowFailureError as error:
         return word + str(getattr(error.cause, "type", error.cause)), None
     return word + "completed", result

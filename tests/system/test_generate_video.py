@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from starlette.responses import JSONResponse
 
+from tests.support.patience import PATIENCE
 from tests.support.processes import API_KEY, worker_process
 from tests.support.provider import SIGNATURE, Provider, Task, size, uploaded
 from tests.support.runs import FAST, Runs, failure_of, outcome, path_of, progress, request, until, until_phase
@@ -168,7 +169,7 @@ async def test_poll_now_asks_at_once_and_answers_with_what_was_said(runs: Runs, 
     handle = await runs.start(request=request(word), poll={"first": 600, "interval": 600, "max_interval": 600})
     waiting = await until(handle, lambda now: now["next_poll_at"] is not None)
     assert waiting["polls"] == 0
-    answer = await asyncio.wait_for(handle.execute_update("poll_now"), 10)
+    answer = await asyncio.wait_for(handle.execute_update("poll_now"), PATIENCE)
     assert (answer["polls"], answer["phase"]) == (1, "rendering")
     del provider.on_query[word]
     provider.on_query[word] = lambda task: provider.status(task, "completed")
@@ -234,7 +235,7 @@ async def test_two_runs_with_one_name_keep_both_files(runs: Runs, provider: Prov
 async def test_lists_by_search_attribute_find_a_run(runs: Runs, provider: Provider, word: str) -> None:
     result = await runs.result(request=request(word), poll=FAST, tenant=word)
     query = f"ManxueTenant = '{word}' AND ManxuePhase = 'completed' AND ManxueTaskId = '{result['task_id']}'"
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(PATIENCE):
         while not [run async for run in runs.client.list_workflows(query)]:
             await asyncio.sleep(0.1)
 
@@ -287,7 +288,7 @@ async def test_a_wait_that_the_provider_asks_for_ends_at_the_deadline(
 ) -> None:
     provider.on_query[word] = lambda task: JSONResponse({"msg": "slow down"}, 429, {"Retry-After": "600"})
     handle = await runs.start(request=request(word), poll=FAST, deadline=4)
-    assert (await failure_of(handle, 20)).type == "DeadlineExceeded"
+    assert (await failure_of(handle)).type == "DeadlineExceeded"
 
 
 async def test_a_duration_that_the_provider_gets_wrong_does_not_spoil_a_good_file(

@@ -10,6 +10,7 @@ from temporalio.client import Client
 from temporalio.common import RawValue
 from temporalio.exceptions import ApplicationError
 
+from tests.support.patience import PATIENCE
 from tests.support.processes import BIN, DevServer, WorkerProcess
 from tests.support.provider import Provider
 from tests.support.runs import Runs, failure_of, request
@@ -78,7 +79,7 @@ async def test_nonsense_fails_the_run_with_all_that_is_wrong(
     given, expected = NONSENSE[name]
     before = len(provider.creates)
     handle = await client.start_workflow("GenerateVideo", given, id=f"bad-{abs(hash(name))}", task_queue="manxue")
-    failure = await failure_of(handle, 20)
+    failure = await failure_of(handle)
     assert problems(failure) == expected
     assert len(provider.creates) == before
 
@@ -87,7 +88,7 @@ async def test_nonsense_fails_the_run_with_all_that_is_wrong(
 async def test_a_wrong_number_of_arguments_fails_the_run(client: Client, worker: WorkerProcess, count: int) -> None:
     args = [{"request": request("x")}] * count
     handle = await client.start_workflow("GenerateVideo", args=args, id=f"args-{count}", task_queue="manxue")
-    assert problems(await failure_of(handle, 20)) == {("input", "type")}
+    assert problems(await failure_of(handle)) == {("input", "type")}
 
 
 async def test_the_nearest_known_field_is_named(runs: Runs) -> None:
@@ -122,7 +123,7 @@ async def test_a_run_started_by_the_temporal_cli_with_plain_json_works(
     process = await asyncio.create_subprocess_exec(
         BIN / "temporal", *command, "--address", server.address, "-o", "json", stdout=asyncio.subprocess.PIPE
     )
-    output, _ = await asyncio.wait_for(process.communicate(), 60)
+    output, _ = await asyncio.wait_for(process.communicate(), PATIENCE)
     assert json.loads(output)["result"]["task_id"] in provider.tasks
     assert len(provider.creates_of(word)) == 1
 

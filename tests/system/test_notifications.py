@@ -11,6 +11,7 @@ import httpx
 import pytest
 from standardwebhooks import Webhook
 
+from tests.support.patience import PATIENCE
 from tests.support.processes import BIN, ROOT, DevServer, WorkerProcess, free_port, spawn, wait_for, worker_process
 from tests.support.provider import Provider, bad_gateway
 from tests.support.receiver import OLD_SECRET, SECRET, Answer, Message, Receiver
@@ -214,7 +215,7 @@ async def test_an_operator_can_have_it_tried_at_once_and_again_after_it_was_give
     given = {"url": f"{receiver.url}/{word}", **more}
     delivery = await runs.client.start_workflow("DeliverNotification", given, id=f"notify-{word}", task_queue="manxue")
     await receiver.count(f"/{word}")
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(PATIENCE):
         while not any(a.HasField("last_failure") for a in (await pending(delivery))):
             await asyncio.sleep(0.1)
     command = [str(BIN / "temporal"), "activity", "reset", "--address", server.address, "-w", delivery.id, "-a", "1"]
@@ -224,7 +225,7 @@ async def test_an_operator_can_have_it_tried_at_once_and_again_after_it_was_give
     assert failure.type == "NotificationUndelivered"
     receiver.answers[f"/{word}"] = lambda number: Answer()
     again = await reset(delivery, 4)
-    assert (await asyncio.wait_for(again.result(), 60))["status"] == 204
+    assert (await asyncio.wait_for(again.result(), PATIENCE))["status"] == 204
     assert {message.headers["webhook-id"] for message in receiver.at(f"/{word}")} == {f"msg_{word}"}
 
 
@@ -236,7 +237,7 @@ async def test_a_receiver_that_asks_for_no_wait_is_tried_ever_less_often_all_the
     given = {"url": f"{receiver.url}/{word}", **more}
     delivery = await runs.client.start_workflow("DeliverNotification", given, id=f"notify-{word}", task_queue="manxue")
     waits: dict[int, float] = {}
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(PATIENCE):
         while len(waits) < 2:
             for told in await pending(delivery):
                 if told.HasField("next_attempt_schedule_time"):

@@ -18,6 +18,7 @@ from media.output import open_output
 from media.storage import OutputUnavailable
 from tests.support.media_server import image as picture
 from tests.support.object_store import BUCKET, SECRET, ObjectStore
+from tests.support.patience import PATIENCE
 from tests.support.processes import WorkerProcess, free_port, worker_process
 from tests.support.provider import Provider, size
 from tests.support.runs import FAST, Handle, Runs, outcome, request
@@ -142,7 +143,7 @@ async def test_a_video_in_the_store_waits_for_its_manifest_and_is_not_fetched_ag
 
 
 async def download_has_failed_with(handle: Handle, words: str) -> None:
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(PATIENCE):
         while True:
             pending = (await handle.describe()).raw_description.pending_activities
             if any(words in activity.last_failure.message for activity in pending):
@@ -215,7 +216,7 @@ async def test_an_upload_that_is_cancelled_leaves_no_parts_in_the_store(
     with file.open("wb") as opened:
         opened.truncate(600 * 1024**2)  # takes seconds
     upload = asyncio.create_task(Bucket(f"s3://{BUCKET}/{word}", tmp_path).put_new(file, word, "a.mp4"))
-    async with asyncio.timeout(20), httpx.AsyncClient(timeout=60) as http:
+    async with asyncio.timeout(PATIENCE), httpx.AsyncClient(timeout=60) as http:
 
         async def in_parts() -> bool:
             return word in (await http.get(f"{store.url}/{BUCKET}?uploads")).text

@@ -10,6 +10,7 @@ from temporalio.api.workflowservice.v1 import DeleteWorkflowExecutionRequest
 from temporalio.client import Client, WorkflowFailureError, WorkflowUpdateFailedError
 
 from tests.support.media_server import MediaServer, image, video
+from tests.support.patience import PATIENCE
 from tests.support.processes import WorkerProcess, worker_process
 from tests.support.provider import Provider, uploaded
 from tests.support.runs import FAST, Handle, Runs, failure_of, outcome, progress, request, until_phase
@@ -33,7 +34,7 @@ async def test_fifty_runs_at_once_with_the_same_three_images_make_three_uploads(
     urls = images(provider, word)
     given = {"request": request(word, referenceImages=urls), "poll": {"first": 600}}
     handles = [await runs.start(given) for _ in range(50)]
-    await asyncio.gather(*(until_phase(handle, "queued", 120) for handle in handles))
+    await asyncio.gather(*(until_phase(handle, "queued") for handle in handles))
     assert sorted(uploads_of(provider, word)) == sorted(urls)
     assert len({str(body["referenceImages"]) for body in provider.creates_of(word)}) == 1
     await asyncio.gather(*(handle.cancel() for handle in handles))
@@ -120,7 +121,7 @@ async def test_another_video_at_the_same_url_is_another_asset(
 async def under_review(runs: Runs, provider: Provider, word: str, url: str) -> tuple[Handle, str]:
     """A run whose image has been submitted for review, and the workflow id of the review."""
     handle = await runs.start(request=request(word, first_image=url), poll=FAST)
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE):
         while not ((found := await reviews(runs.client, url)) and uploads_of(provider, word)):
             await asyncio.sleep(0.1)
     return handle, found[0]
@@ -137,7 +138,7 @@ async def test_a_review_that_was_deleted_is_asked_for_again(
     await service.delete_workflow_execution(
         DeleteWorkflowExecutionRequest(namespace=runs.client.namespace, workflow_execution=review)
     )
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE):
         while await reviews(runs.client, url):
             await asyncio.sleep(0.1)
     states[word] = "Active"
@@ -154,7 +155,7 @@ async def test_a_worker_killed_during_the_review_changes_nothing(
     with worker_process(folder, env):
         handle = await Runs(client, word).start(request=request(word, first_image=url), poll=FAST)
         await until_phase(handle, "reviewing_assets")
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(PATIENCE):
             while not [ids for ids in provider.look_ups if word in str(ids)]:
                 await asyncio.sleep(0.1)
     states[word] = "Active"
@@ -176,7 +177,7 @@ async def test_what_goes_wrong_with_the_account_is_not_remembered(runs: Runs, pr
 async def test_a_review_can_be_forgotten(runs: Runs, provider: Provider, word: str) -> None:
     url = images(provider, word)[0]
     await runs.result(request=request(word, first_image=url), poll=FAST)
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(PATIENCE):
         while not (found := await reviews(runs.client, url)):
             await asyncio.sleep(0.1)
     await runs.client.get_workflow_handle(found[0]).execute_update("forget")
@@ -228,7 +229,7 @@ async def test_a_broken_update_of_a_review_is_refused_and_disturbs_nobody(
 ) -> None:
     url = images(provider, word)[0]
     await runs.result(request=request(word, first_image=url), poll=FAST)
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(PATIENCE):
         while not (found := await reviews(runs.client, url)):
             await asyncio.sleep(0.1)
     for args in BROKEN[:4]:
@@ -270,7 +271,7 @@ async def test_a_review_that_is_started_wrongly_by_hand_fails_at_once(runs: Runs
         "ReviewAsset", args=BAD_ARGUMENTS[said], id=f"review-{word}", task_queue=runs.task_queue
     )
     with pytest.raises(WorkflowFailureError):
-        await asyncio.wait_for(handle.result(), 20)
+        await asyncio.wait_for(handle.result(), PATIENCE)
 
 
 async def test_a_cancelled_review_is_begun_anew_for_those_who_wait(
@@ -280,7 +281,7 @@ async def test_a_cancelled_review_is_begun_anew_for_those_who_wait(
     states[word] = "Processing"
     handle, review_id = await under_review(runs, provider, word, url)
     await runs.client.get_workflow_handle(review_id).cancel()
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE):
         while len(uploads_of(provider, word)) < 2:
             await asyncio.sleep(0.1)
     states[word] = "Active"

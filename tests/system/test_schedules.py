@@ -27,6 +27,7 @@ from starter.schedule_plan import changed_plan
 from starter.schedules import Recurring
 from starter.staging import LocalMedia
 from tests.support.command_line import CommandLine, Told
+from tests.support.patience import PATIENCE
 from tests.support.processes import DevServer, free_port
 from tests.support.provider import Provider
 from tests.support.runs import FAST, failure_of, outcome, path_of
@@ -77,7 +78,7 @@ async def described(cli: CommandLine, name: str) -> dict[str, Any]:
 
 async def started(client: Client, name: str, count: int) -> list[str]:
     """The workflow ids of the first `count` or more runs, once they have started."""
-    async with asyncio.timeout(40):
+    async with asyncio.timeout(PATIENCE):
         while True:
             info = (await client.get_schedule_handle(name).describe()).info
             if len(info.recent_actions) >= count:
@@ -106,7 +107,7 @@ async def test_a_schedule_fires_and_its_requests_rotate_and_carry_their_planned_
     told = await made(cli, name, "--every", "2s", *span, "--jitter", "1s", "--timezone", "Europe/Berlin")
     assert "the next times:" in told.err
     handle = client.get_schedule_handle(name)
-    async with asyncio.timeout(40):
+    async with asyncio.timeout(PATIENCE):
         while (await handle.describe()).info.next_action_times:
             await asyncio.sleep(0.2)
     await completed(client, name, len(await started(client, name, 1)))
@@ -146,7 +147,7 @@ async def test_a_paused_schedule_starts_nothing_until_it_goes_on_and_a_deleted_o
     assert "next, once it is no longer paused" in shown
     assert (await handle.describe()).info.num_actions == before
     assert (await cli.run("schedule", "unpause", name)).code == 0
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE):
         while (await handle.describe()).info.num_actions == before:
             await asyncio.sleep(0.2)
     assert (await cli.run("schedule", "delete", name)).code == 0
@@ -183,7 +184,7 @@ async def test_a_trigger_does_not_wait_for_a_clock_that_is_behind(
     found = await Recurring.find(client, name)
     (last,) = found.description.info.recent_actions
     last.scheduled_at += timedelta(hours=1)
-    assert await asyncio.wait_for(found.trigger(None), 20) != first
+    assert await asyncio.wait_for(found.trigger(None), PATIENCE) != first
 
 
 async def test_a_backfill_says_what_it_buys_and_asks_and_buys_nothing_twice(

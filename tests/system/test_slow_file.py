@@ -12,6 +12,7 @@ from temporalio.api.workflowservice.v1 import PauseActivityRequest, UnpauseActiv
 from temporalio.client import Client
 
 from tests.support.file_server import FileServer
+from tests.support.patience import PATIENCE
 from tests.support.processes import WorkerProcess, worker_process
 from tests.support.provider import Provider
 from tests.support.runs import FAST, Runs, outcome, path_of, request
@@ -31,12 +32,12 @@ async def test_a_worker_killed_while_five_connections_bring_a_file_is_followed_b
         provider.on_query[word] = lambda task: provider.status(task, "completed", video_url=server.url)
         first = WorkerProcess(folder, env).ready()
         handle = await Runs(client, word).start(request=request(word), poll=FAST, name=word)
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(PATIENCE):
             while server.open < 5 or come(folder, word) < 6 * MIB:
                 await asyncio.sleep(0.05)
         first.kill()
         before, most = len(server.asked), server.most_open
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(PATIENCE):
             while server.open:  # until the server knows that nobody reads any more
                 await asyncio.sleep(0.05)
         server.most_open = 0
@@ -55,7 +56,7 @@ async def test_a_paused_download_goes_on_at_its_byte(runs: Runs, provider: Provi
     handle = await runs.start(request=request(word), poll=FAST, name=word)
     service, namespace = runs.client.workflow_service, runs.client.namespace
     execution = WorkflowExecution(workflow_id=handle.id)
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(PATIENCE):
         while not come(folder, word):
             await asyncio.sleep(0.05)
         (pending,) = (await handle.describe()).raw_description.pending_activities

@@ -12,6 +12,7 @@ import pytest
 from tests.support.command_line import CommandLine, Told
 from tests.support.media_server import audio, image, video
 from tests.support.object_store import BUCKET, SECRET, ObjectStore
+from tests.support.patience import PATIENCE
 from tests.support.processes import DevServer, WorkerProcess, free_port, worker_process
 from tests.support.provider import Answer, Provider
 from workflows.contract import VideoResult
@@ -139,7 +140,7 @@ async def test_files_that_a_schedule_picks_are_staged_when_it_is_made_and_its_ru
     assert store.read(f"{word}/staging").keys() == set(names)
     span = ("--from", "2026-01-01", "--to", "2026-01-02T23:00", "--yes")
     assert (await cli.run("schedule", "backfill", word, *span)).code == 0
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(PATIENCE):
         while len(set(uploads)) < 2:
             await asyncio.sleep(0.1)
     assert {Path(url.partition("?")[0]).name for url in uploads} == set(names)
