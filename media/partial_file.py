@@ -16,8 +16,12 @@ _HASHERS = cycle([ThreadPoolExecutor(1, "sha256") for _ in range(max((os.cpu_cou
 """For all files: to start a thread for each takes as long as to hash a quarter of a megabyte. They leave one core to
 the event loop, which many files at full speed keep waiting otherwise. A file stays with one of them, which hashes its
 blocks in their order."""
-_MOST_BEHIND = 6
-"""Blocks that wait to be hashed, or are, while more come: what the hasher can be late by when it gets no processor."""
+_MOST_BEHIND = 16
+"""Blocks, of all open files together, that wait to be hashed, or are, while more come: so much can a hasher be late
+without being waited for, when others take its processor."""
+
+
+_open: "set[PartialFile]" = set()
 
 
 class PartialFileBusy(Exception):
@@ -71,6 +75,7 @@ class PartialFile:
         if not alone:
             self._file.close()
             raise PartialFileBusy(f"{self._path.name} is being written by another attempt")
+        _open.add(self)
 
     @property
     def folder(self) -> Path:
@@ -79,6 +84,7 @@ class PartialFile:
 
     def close(self) -> None:
         """Close it, leaving it where it is."""
+        _open.discard(self)
         self._settle()
         self._file.close()
 
@@ -142,7 +148,7 @@ class PartialFile:
                 self._digest.update(whole[:written])
             else:
                 self._hashing.append(self._hasher.submit(self._digest.update, whole[:written]))
-                self._settle(_MOST_BEHIND)
+                self._settle(max(_MOST_BEHIND // len(_open), 1))
             self.size += written
             self.received += written
         return len(self._hashing)
