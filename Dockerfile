@@ -14,7 +14,7 @@ COPY workflows workflows
 COPY starter starter
 COPY telemetry telemetry
 COPY emulator emulator
-COPY worker.py startup.py deployment.py settings.py connection.py encryption.py logs.py ./
+COPY worker.py startup.py deployment.py settings.py connection.py encryption.py logs.py tls.py ./
 # The root of the container is read-only: bytecode is made here. By hash and not by time, and with a fixed seed, so that
 # it is the same each time.
 RUN PYTHONHASHSEED=0 /opt/manxue/bin/python -m compileall -q -j 0 --invalidation-mode unchecked-hash /opt/manxue/lib /app

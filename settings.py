@@ -40,7 +40,10 @@ class EncryptionKey:
 class EncryptionSettings(BaseSettings):
     """Settings of who only reads or writes payloads."""
 
-    model_config = SettingsConfigDict(env_prefix="MANXUE_", env_ignore_empty=True, frozen=True, extra="ignore")
+    # A process reads one class of these, and builds no validators of the others.
+    model_config = SettingsConfigDict(
+        env_prefix="MANXUE_", env_ignore_empty=True, frozen=True, extra="ignore", defer_build=True
+    )
 
     encryption_keys: Annotated[tuple[EncryptionKey, ...], NoDecode] = ()
     """The first encrypts, all of them decrypt; without any nothing is encrypted."""

@@ -24,6 +24,7 @@ from temporalio.runtime import Runtime, TelemetryConfig
 from temporalio.worker import Interceptor, Worker
 
 import logs
+import tls
 from activities.admission_upkeep import earlier_admission, left_slots
 from activities.ask_admission import AskAdmission
 from activities.download import Download
@@ -135,17 +136,15 @@ async def build_worker(settings: WorkerSettings, client: Client) -> AsyncIterato
     guard = AddressGuard(settings.allowed_networks)
     # Results may come from a provider in a private network; what a user names may not lead there.
     results_guard = AddressGuard(settings.allowed_networks, allowed_hosts=[urlsplit(settings.base_url).hostname or ""])
-    new_manxue, new_fetcher, server, deployment = await asyncio.gather(
-        asyncio.to_thread(ManxueClient, key, settings.base_url, settings.create_timeout, provider_calls.watch()),
-        asyncio.to_thread(Fetcher, guard),  # like the one before, it takes 25 ms to load the authorities of TLS
+    server, deployment = await asyncio.gather(
         client.workflow_service.get_system_info(GetSystemInfoRequest()),
         asyncio.to_thread(deployment_of, settings),  # asks git
     )
     # A server that has no Nexus, or where it is off, would refuse every poll for it.
     has_nexus = server.capabilities.nexus
     async with (
-        new_manxue as manxue,
-        new_fetcher as fetcher,
+        ManxueClient(key, settings.base_url, settings.create_timeout, provider_calls.watch()) as manxue,
+        Fetcher(guard) as fetcher,
         Fetcher(results_guard) as files,  # a pool of its own: downloads must not take the others' connections
         Poster(guard) as poster,
         Poll(manxue, provider_calls.new_context) as polls,
@@ -215,6 +214,7 @@ async def build_worker(settings: WorkerSettings, client: Client) -> AsyncIterato
 async def _serve(settings: WorkerSettings) -> None:
     # Before anything else: process 1 of a container does not hear a signal that it has no handler for.
     stop = stop_on_signals()
+    asyncio.get_running_loop().run_in_executor(None, tls.context)  # beside what waits for Temporal
     exporter = start_exporter(logs.core_logging()) if settings.metrics_address else None
     client = await connect(exporter.runtime if exporter else Runtime(telemetry=TelemetryConfig(logs.core_logging())))
     await run_worker(settings, client, stop, exporter)

@@ -9,6 +9,8 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 import httpx
 
+import tls
+
 Connection = AbstractAsyncContextManager[httpx.AsyncBaseTransport]
 """For one call. Its answer is closed before this is left."""
 
@@ -21,7 +23,6 @@ class Connections:
     def __init__(self) -> None:
         self._idle: list[httpx.AsyncHTTPTransport] = []
         """The last one used is the next: the longer one waits, the likelier the server has closed it."""
-        self._tls = httpx.create_ssl_context(trust_env=False)  # one for all: loading the authorities takes 20 ms
 
     @asynccontextmanager
     async def kept(self) -> AsyncIterator[httpx.AsyncBaseTransport]:
@@ -49,7 +50,7 @@ class Connections:
 
     def _made(self, keep: int) -> httpx.AsyncHTTPTransport:
         limits = httpx.Limits(max_connections=1, max_keepalive_connections=keep)
-        return httpx.AsyncHTTPTransport(verify=self._tls, trust_env=False, limits=limits)
+        return httpx.AsyncHTTPTransport(verify=tls.context(), trust_env=False, limits=limits)
 
     async def aclose(self) -> None:
         """Close what is idle."""

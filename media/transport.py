@@ -11,12 +11,12 @@ import ssl
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import Executor, ThreadPoolExecutor
 from contextlib import suppress
-from functools import cache
 from typing import Any, TypeVar
 
 import h11
 import httpx
 
+import tls
 from media.cancellation import to_its_end
 from media.guard import AddressGuard, Resolve
 
@@ -159,14 +159,6 @@ def connection_of(response: httpx.Response) -> Connection:
     return response.stream.connection
 
 
-@cache
-def _tls() -> ssl.SSLContext:
-    """For all connections: to load the authorities takes as long as twenty fetches."""
-    context = httpx.create_ssl_context(trust_env=False)
-    context.set_alpn_protocols(["http/1.1"])
-    return context
-
-
 class GuardedTransport(httpx.AsyncBaseTransport):
     """Every request on a new connection, without proxy and cookies: what a server sends after an answer's end is
     nobody's next answer. 140 at a time."""
@@ -176,7 +168,7 @@ class GuardedTransport(httpx.AsyncBaseTransport):
         self._resolve = resolve
         self._slots = asyncio.Semaphore(_MOST_CONNECTIONS)
         self._threads = ThreadPoolExecutor(_MOST_CONNECTIONS, thread_name_prefix="connection")
-        self._tls = _tls()
+        self._tls = tls.context
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """The answer, its body unread. Raises FetchRefused and httpx.RequestError."""
@@ -213,7 +205,7 @@ class GuardedTransport(httpx.AsyncBaseTransport):
                     sock = await _connected(str(address), port, address.version)
                 connection = Connection(sock, timeout.get("read"), self._threads)
                 if request.url.scheme == "https":
-                    connection.encrypt(self._tls, host)
+                    connection.encrypt(self._tls(), host)
             except OSError as error:  # TimeoutError is one
                 failure = httpx.ConnectError(str(error) or "no answer")
                 continue

@@ -73,8 +73,9 @@ async def local(host: str) -> list[Address]:
 def trusting(certificate: Path | None) -> Fetcher:
     fetcher = Fetcher(AddressGuard([ipaddress.ip_network("127.0.0.1/32")]), local)
     if certificate:
-        fetcher._transport._tls = httpx.create_ssl_context(trust_env=False)
-        fetcher._transport._tls.load_verify_locations(certificate)
+        context = httpx.create_ssl_context(trust_env=False)
+        context.load_verify_locations(certificate)
+        fetcher._transport._tls = lambda: context
     return fetcher
 
 
