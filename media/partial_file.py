@@ -9,6 +9,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import cycle
 from pathlib import Path
+from weakref import WeakSet
 
 from media.storage import BLOCK
 
@@ -21,7 +22,7 @@ _MOST_BEHIND = 16
 without being waited for, when others take its processor."""
 
 
-_open: "set[PartialFile]" = set()
+_open: "WeakSet[PartialFile]" = WeakSet()
 
 
 class PartialFileBusy(Exception):

@@ -8,13 +8,16 @@ import os
 import random
 import sys
 import threading
+import time
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 import media.download
+import media.partial_file
 import media.receiving
 from media.download import URLExpired, download
 from media.fetch import Fetcher
@@ -73,6 +76,60 @@ async def complete(server: FileServer, path: Path, content: bytes, url: str | No
     """An attempt that succeeds, with this content."""
     assert await attempt(server, path, url) == hashlib.sha256(content).hexdigest()
     assert path.read_bytes() == content
+
+
+@pytest.mark.parametrize("cut", [False, True], ids=["whole", "cut"])
+async def test_the_hash_is_of_the_right_bytes_when_it_lags_far_behind(
+    server: FileServer, path: Path, cut: bool
+) -> None:
+    class Slow:
+        """Takes its time for each block."""
+
+        def __init__(self) -> None:
+            self.digest = hashlib.sha256()
+
+        def update(self, block: memoryview) -> None:
+            time.sleep(0.01)
+            self.digest.update(block)
+
+        def hexdigest(self) -> str:
+            return self.digest.hexdigest()
+
+    server.content = random.Random(7).randbytes(40 * BLOCK + 7)
+    if cut:
+        server.cuts = [20 * BLOCK + 1]
+    part = PartialFile(path).open()
+    part.restart(Version(None, None))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(media.partial_file, "hashlib", SimpleNamespace(sha256=Slow))
+        async with Fetcher(AddressGuard([ipaddress.ip_network("127.0.0.1/32")])) as fetcher:
+            if cut:
+                with pytest.raises(FetchFailed):
+                    await download(fetcher, server.url, part)
+            await download(fetcher, server.url, part)
+    assert part.sync() == hashlib.sha256(server.content).hexdigest()
+    part.close()
+
+
+def test_files_that_are_hashed_at_once_share_what_may_wait_for_it(path: Path) -> None:
+    go_on = threading.Event()
+
+    class Held:
+        def update(self, block: memoryview) -> None:
+            go_on.wait(30)
+
+    block, parts = bytes(BLOCK), [PartialFile(path.with_name(name)).open() for name in "abcd"]
+    for part in parts:
+        part._digest = Held()  # type: ignore[assignment]
+    assert [parts[0].append(block) for _ in range(4)] == [1, 2, 3, 4]
+    fifth = threading.Thread(target=parts[0].append, args=[block])
+    fifth.start()
+    fifth.join(0.2)
+    assert fifth.is_alive()
+    go_on.set()
+    fifth.join(30)
+    for part in parts:
+        part.discard()
 
 
 def resumed_at(server: FileServer) -> str | None:
