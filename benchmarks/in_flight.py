@@ -78,7 +78,8 @@ def _section(
         "that begins after it was due: by a timer, or, in ours, at a moment in the input of the activity. When it "
         "begins, the history says; of ours, the stand-in, when it has been asked. Then both workers are killed and "
         "started again with a cache for half of the runs: a run that is not in it is replayed at its next workflow "
-        "task. Milliseconds are processor time for each poll, all that goes with it included."
+        "task. What the killed worker of ours waited for is asked once by another, about 4 s late, which is some of "
+        "the questions then. Milliseconds are processor time for each poll, all that goes with it included."
     )
     ratio = roomy[0].per_poll(roomy[0].worker) / roomy[1].per_poll(roomy[1].worker)
     pictures = [
