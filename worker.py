@@ -1,7 +1,6 @@
 """The worker: the one place where everything is built and handed to what needs it.
 
-Run it with `python worker.py` or `manxue worker`. SIGTERM or SIGINT stops it: no new work is taken, and activities in
-flight, above all a create call, are given time to finish.
+Run it with `python worker.py` or `manxue worker`. SIGTERM or SIGINT stops it, and gives a create call time to finish.
 """
 
 import startup
@@ -90,6 +89,7 @@ async def run_worker(
     output = open_output(settings.output)
     if settings.shutdown_grace < settings.longest_create:
         log.warning("worker.grace_cuts_create_calls_off", MANXUE_SHUTDOWN_GRACE_needed=settings.longest_create)
+    loading = asyncio.create_task(asyncio.to_thread(tls.context))  # beside what waits for Temporal
     await asyncio.gather(
         require_provider(client, settings.base_url), ensure_search_attributes(client), output.prepare()
     )
@@ -98,6 +98,7 @@ async def run_worker(
         if exporter:
             await parts.enter_async_context(_monitored(settings, client, exporter, working))
         worker = await parts.enter_async_context(build_worker(settings, client))
+        await loading
         working.set()
         log.info(
             "worker.started",
@@ -214,7 +215,6 @@ async def build_worker(settings: WorkerSettings, client: Client) -> AsyncIterato
 async def _serve(settings: WorkerSettings) -> None:
     # Before anything else: process 1 of a container does not hear a signal that it has no handler for.
     stop = stop_on_signals()
-    asyncio.get_running_loop().run_in_executor(None, tls.context)  # beside what waits for Temporal
     exporter = start_exporter(logs.core_logging()) if settings.metrics_address else None
     client = await connect(exporter.runtime if exporter else Runtime(telemetry=TelemetryConfig(logs.core_logging())))
     await run_worker(settings, client, stop, exporter)

@@ -1,6 +1,8 @@
 """How soon, and by how many polls, a finished render is noticed: the worker's own cadence against simple rhythms."""
 
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from itertools import chain
 from random import Random
 from statistics import fmean, median, quantiles
 
@@ -40,26 +42,34 @@ class Figures:
 
 def run() -> Section:
     """Simulate all spreads and rhythms."""
-    short: list[str] = []
-    rows, early = [], []
-    for spread in SPREADS:
-        random = Random(f"{SEED} {spread.name}")
-        renders = [spread.draw(random) for _ in range(RENDERS)]
-        learned = _figures(_learned(spread, renders, random, _TEACHERS))
-        every_30, *others = (_figures([watch(r, rhythm) for r in renders]) for rhythm in _simple(spread, random))
-        best = best_delay([spread.draw(random).finished for _ in range(_FOR_THE_BEST)], learned.polls)
-        short += _short(spread.name, learned, every_30)
-        short += _short(f"{spread.name}, no history", others[-1], every_30)
-        if not spread.limit and learned.mean > WITHIN * best:
-            short.append(f"{spread.name}: a mean delay within {WITHIN} of the best possible")
-        names = ("**learned**", "every 30 s", "every 60 s", "doubling, 5 s to 5 min", "no history")
-        for name, figures in zip(names, (learned, every_30, *others), strict=True):
-            rows.append([spread.name if figures is learned else "", name, *figures.cells()])
-        rows.append(["", f"best with {learned.polls:.1f} polls", f"{learned.polls:.1f}", f"{best:.1f}", "", ""])
-        for count in _FEW:
-            few = _figures(_learned(spread, renders, random, count))
-            early.append([spread.name, str(count), *few.cells(), *every_30.cells()[:1], *every_30.cells()[2:]])
-    return Section(_text(rows, early, short), short)
+    with ProcessPoolExecutor() as processes:
+        rows, early, short = zip(*processes.map(_of, range(len(SPREADS))), strict=True)
+    fell_short = list(chain.from_iterable(short))
+    return Section(_text(list(chain.from_iterable(rows)), list(chain.from_iterable(early)), fell_short), fell_short)
+
+
+def _of(number: int) -> tuple[list[list[str]], list[list[str]], list[str]]:
+    """Of one spread: its rows in both tables, and what fell short."""
+    spread = SPREADS[number]
+    random = Random(f"{SEED} {spread.name}")
+    renders = [spread.draw(random) for _ in range(RENDERS)]
+    learned = _figures(_learned(spread, renders, random, _TEACHERS))
+    every_30, *others = (_figures([watch(r, rhythm) for r in renders]) for rhythm in _simple(spread, random))
+    best = best_delay([spread.draw(random).finished for _ in range(_FOR_THE_BEST)], learned.polls)
+    short = [*_short(spread.name, learned, every_30), *_short(f"{spread.name}, no history", others[-1], every_30)]
+    if not spread.limit and learned.mean > WITHIN * best:
+        short.append(f"{spread.name}: a mean delay within {WITHIN} of the best possible")
+    names = ("**learned**", "every 30 s", "every 60 s", "doubling, 5 s to 5 min", "no history")
+    rows = [
+        [spread.name if figures is learned else "", name, *figures.cells()]
+        for name, figures in zip(names, (learned, every_30, *others), strict=True)
+    ]
+    rows.append(["", f"best with {learned.polls:.1f} polls", f"{learned.polls:.1f}", f"{best:.1f}", "", ""])
+    early = []
+    for count in _FEW:
+        few = _figures(_learned(spread, renders, random, count))
+        early.append([spread.name, str(count), *few.cells(), *every_30.cells()[:1], *every_30.cells()[2:]])
+    return rows, early, short
 
 
 def _simple(spread: Spread, random: Random) -> list[Rhythm]:

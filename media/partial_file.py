@@ -20,9 +20,8 @@ blocks in their order."""
 _MOST_BEHIND = 16
 """Blocks, of all open files together, that wait to be hashed, or are, while more come: so much can a hasher be late
 without being waited for, when others take its processor."""
-
-
 _open: "WeakSet[PartialFile]" = WeakSet()
+"""Those that share it."""
 
 
 class PartialFileBusy(Exception):

@@ -13,6 +13,7 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
+from weakref import WeakSet
 
 import pytest
 
@@ -111,7 +112,8 @@ async def test_the_hash_is_of_the_right_bytes_when_it_lags_far_behind(
     part.close()
 
 
-def test_files_that_are_hashed_at_once_share_what_may_wait_for_it(path: Path) -> None:
+def test_files_that_are_hashed_at_once_share_what_may_wait_for_it(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(media.partial_file, "_open", WeakSet())
     go_on = threading.Event()
 
     class Held:
