@@ -43,14 +43,13 @@ class Figures:
 def run() -> Section:
     """Simulate all spreads and rhythms."""
     with ProcessPoolExecutor() as processes:
-        rows, early, short = zip(*processes.map(_of, range(len(SPREADS))), strict=True)
+        rows, early, short = zip(*processes.map(_of, SPREADS), strict=True)
     fell_short = list(chain.from_iterable(short))
     return Section(_text(list(chain.from_iterable(rows)), list(chain.from_iterable(early)), fell_short), fell_short)
 
 
-def _of(number: int) -> tuple[list[list[str]], list[list[str]], list[str]]:
-    """Of one spread: its rows in both tables, and what fell short."""
-    spread = SPREADS[number]
+def _of(spread: Spread) -> tuple[list[list[str]], list[list[str]], list[str]]:
+    """Its rows in both tables, and what fell short."""
     random = Random(f"{SEED} {spread.name}")
     renders = [spread.draw(random) for _ in range(RENDERS)]
     learned = _figures(_learned(spread, renders, random, _TEACHERS))

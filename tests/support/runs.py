@@ -117,7 +117,7 @@ async def cancel(handle: Handle) -> str:
     """Cancel a run, wait for its end as canceled, and return what it says."""
     await handle.cancel()
     with pytest.raises(WorkflowFailureError) as raised:
-        await outcome(handle, 60)
+        await outcome(handle, 30)
     assert isinstance(raised.value.cause, CancelledError), raised.value.cause
     told = await progress(handle)
     assert told["phase"] == "canceled"

@@ -167,7 +167,7 @@ async def test_a_worker_whose_grace_is_over_before_the_answer_leaves_a_question_
         await reached(provider, word)
         start_worker()
         first.process.terminate()
-        held = await until_phase(handle, "needs_decision")
+        held = await until_phase(handle, "needs_decision", 20)
     assert "stopped" in held["decision"]["why"]
     assert len(provider.creates_of(word)) == 1
     await handle.cancel()

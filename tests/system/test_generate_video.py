@@ -169,7 +169,7 @@ async def test_poll_now_asks_at_once_and_answers_with_what_was_said(runs: Runs, 
     handle = await runs.start(request=request(word), poll={"first": 600, "interval": 600, "max_interval": 600})
     waiting = await until(handle, lambda now: now["next_poll_at"] is not None)
     assert waiting["polls"] == 0
-    answer = await asyncio.wait_for(handle.execute_update("poll_now"), PATIENCE)
+    answer = await asyncio.wait_for(handle.execute_update("poll_now"), 10)
     assert (answer["polls"], answer["phase"]) == (1, "rendering")
     del provider.on_query[word]
     provider.on_query[word] = lambda task: provider.status(task, "completed")
@@ -288,7 +288,7 @@ async def test_a_wait_that_the_provider_asks_for_ends_at_the_deadline(
 ) -> None:
     provider.on_query[word] = lambda task: JSONResponse({"msg": "slow down"}, 429, {"Retry-After": "600"})
     handle = await runs.start(request=request(word), poll=FAST, deadline=4)
-    assert (await failure_of(handle)).type == "DeadlineExceeded"
+    assert (await failure_of(handle, 20)).type == "DeadlineExceeded"
 
 
 async def test_a_duration_that_the_provider_gets_wrong_does_not_spoil_a_good_file(

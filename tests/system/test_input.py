@@ -79,7 +79,7 @@ async def test_nonsense_fails_the_run_with_all_that_is_wrong(
     given, expected = NONSENSE[name]
     before = len(provider.creates)
     handle = await client.start_workflow("GenerateVideo", given, id=f"bad-{abs(hash(name))}", task_queue="manxue")
-    failure = await failure_of(handle)
+    failure = await failure_of(handle, 20)
     assert problems(failure) == expected
     assert len(provider.creates) == before
 
@@ -88,7 +88,7 @@ async def test_nonsense_fails_the_run_with_all_that_is_wrong(
 async def test_a_wrong_number_of_arguments_fails_the_run(client: Client, worker: WorkerProcess, count: int) -> None:
     args = [{"request": request("x")}] * count
     handle = await client.start_workflow("GenerateVideo", args=args, id=f"args-{count}", task_queue="manxue")
-    assert problems(await failure_of(handle)) == {("input", "type")}
+    assert problems(await failure_of(handle, 20)) == {("input", "type")}
 
 
 async def test_the_nearest_known_field_is_named(runs: Runs) -> None:
